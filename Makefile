@@ -1,0 +1,66 @@
+# make run    the node on http://127.0.0.1:8080, everything set up on the way
+# make test   every check: style, types, import rule, tests (browser included)
+# make bench  figures beside what one would use instead
+# make train-leaf DATA=<folder>   the leaf model from the public photo set
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+HOME_DIR ?= .home
+PORT ?= 8080
+HOST ?= 127.0.0.1
+RUN ?= runs/leaf
+
+SOURCES := setup.cfg pyproject.toml $(wildcard constraints/*.txt)
+WEB_SOURCES := package.json package-lock.json edge_app/webassets.py \
+	$(wildcard edge_app/translations/*/LC_MESSAGES/messages.po) \
+	$(wildcard edge_app/content/*.toml edge_app/content/cards/*.toml)
+
+.PHONY: run test lint bench web train-leaf clean
+
+run: $(VENV)/.web
+	$(BIN)/ghalla serve --home $(HOME_DIR) --host $(HOST) --port $(PORT)
+
+test: $(VENV)/.test $(VENV)/.web lint
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.test $(VENV)/.web
+	$(BIN)/python -m tests.bench.bench_diagnose
+	$(BIN)/python -m tests.bench.bench_store
+	$(BIN)/python -m tests.bench.lighthouse
+
+web: $(VENV)/.web
+
+train-leaf: $(VENV)/.train
+	$(BIN)/python -m models.training.train_leaf --data $(DATA) --run $(RUN)
+	$(BIN)/python -m models.training.export_leaf --data $(DATA) --run $(RUN)
+	$(BIN)/python -m models.training.report_leaf --data $(DATA)
+
+$(VENV)/.python:
+	deploy/make_venv.sh $(PYTHON) $(VENV)
+	touch $@
+
+$(VENV)/.app: $(VENV)/.python $(SOURCES)
+	$(BIN)/pip install --quiet --constraint $$($(BIN)/python deploy/constraints.py) --editable '.[web]'
+	touch $@
+
+$(VENV)/.test: $(VENV)/.app
+	$(BIN)/pip install --quiet --constraint $$($(BIN)/python deploy/constraints.py) --editable '.[web,test]'
+	touch $@
+
+$(VENV)/.train: $(VENV)/.app
+	$(BIN)/pip install --quiet --editable '.[train]'
+	touch $@
+
+$(VENV)/.web: $(VENV)/.app $(WEB_SOURCES)
+	deploy/make_web.sh $(BIN)
+	touch $@
+
+clean:
+	rm -rf $(VENV) .build node_modules edge_app/static/vendor edge_app/translations/*/LC_MESSAGES/*.mo

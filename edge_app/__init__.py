@@ -1,0 +1,1 @@
+"""What people touch: command line, farmer pages, advice.  The roof: flask."""

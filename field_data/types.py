@@ -1,0 +1,242 @@
+"""The central types, validated once where they enter.
+
+Crops and conditions are named by EPPO code (``LYPES``, ``PHYTIN``); ``healthy`` and the
+``ABIOTIC-…`` pseudo-codes are the exceptions.  Names for people live with the advice.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+HEALTHY = "healthy"
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class Trust(StrEnum):
+    """How far a time stamp can be believed."""
+
+    NTP = "ntp"
+    RTC = "rtc"
+    TABLET = "tablet"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Instant:
+    """A moment: ``utc_s`` seconds since 1970-01-01 UTC, and where it comes from."""
+
+    utc_s: float
+    trust: Trust
+
+
+class Status(StrEnum):
+    """What the node dares to say about one plant."""
+
+    CONFIDENT = "confident"
+    UNCERTAIN = "uncertain"
+    NOT_A_PLANT = "not_a_plant"
+    POOR_PHOTO = "poor_photo"
+    NO_MODEL = "no_model"
+
+
+class PhotoFault(StrEnum):
+    """Why one photo could not be used; each has a sentence that says how to retake it."""
+
+    BLUR = "blur"
+    DARK = "dark"
+    GLARE = "glare"
+    FAR = "far"
+    NOT_A_PLANT = "not_a_plant"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRef:
+    """Which model spoke: ``sha256`` is that of the ONNX file that ran."""
+
+    name: str
+    version: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One thing that it could be; ``probability`` is calibrated, 0 to 1."""
+
+    crop: str
+    condition: str
+    probability: float
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.probability <= 1.0:
+            raise ValueError(f"probability {self.probability} outside 0..1")
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoVerdict:
+    """What one photo showed: ``top``, its own first guess (a condition), or ``fault``, why not.
+
+    ``sha256`` names the kept photo; None when the person did not agree to keep it.
+    """
+
+    name: str
+    fault: PhotoFault | None = None
+    top: str | None = None
+    sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Milliseconds spent, all photos of the plant together."""
+
+    decode_ms: float
+    infer_ms: float
+    total_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """One plant, one to six photos, one answer.
+
+    ``candidates`` are sorted, likeliest first, at most five; empty for ``not_a_plant``,
+    ``poor_photo`` and ``no_model``.  ``crop`` is an EPPO code: the one the person picked, else the
+    likeliest, else None.  ``alert`` marks a regulated or absent pest among the candidates: never
+    confirmed by the node alone.
+    """
+
+    id: str
+    at: Instant
+    status: Status
+    crop: str | None
+    candidates: tuple[Candidate, ...]
+    alert: bool
+    model: ModelRef | None
+    photos: tuple[PhotoVerdict, ...]
+    timing: Timing
+
+    @property
+    def top(self) -> Candidate | None:
+        """The likeliest candidate."""
+        return self.candidates[0] if self.candidates else None
+
+    @property
+    def agreeing(self) -> int:
+        """How many photos, each alone, point at the likeliest candidate ("3 of 5 leaves")."""
+        return sum(1 for p in self.photos if self.top and p.top == self.top.condition)
+
+    @property
+    def usable(self) -> int:
+        """How many photos passed the gate."""
+        return sum(1 for p in self.photos if p.fault is None)
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """A kept photo: JPEG rebuilt from pixels (no EXIF), named by the SHA-256 of its bytes."""
+
+    sha256: str
+    bytes: int
+
+    def __post_init__(self) -> None:
+        if not _SHA256.fullmatch(self.sha256):
+            raise ValueError("not a sha256 in hex")
+
+
+@dataclass(frozen=True, slots=True)
+class Farm:
+    """A farm under a pseudonymous ``id``; the name stays on the node."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A plot; ``boundary`` is one closed ring of (longitude, latitude) degrees, EPSG:4326."""
+
+    id: str
+    farm: str
+    boundary: tuple[tuple[float, float], ...]
+    crop: str | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.boundary) < 4 or self.boundary[0] != self.boundary[-1]:
+            raise ValueError("a boundary is a closed ring of at least four points")
+        if not all(-180 <= lon <= 180 and -90 <= lat <= 90 for lon, lat in self.boundary):
+            raise ValueError("a boundary holds (longitude, latitude) degrees")
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One append-only fact, keyed ``(node, seq)``; a correction names the one it ``supersedes``."""
+
+    node: str
+    seq: int
+    at: Instant
+    form: str
+    values: dict[str, object]
+    supersedes: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.seq < 1 or (self.supersedes is not None and not 0 < self.supersedes < self.seq):
+            raise ValueError("seq counts from 1 and supersedes an earlier one")
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """What a person says of a diagnosis; ``condition`` None means "cannot tell either"."""
+
+    diagnosis: str
+    at: Instant
+    reviewer: str
+    condition: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TrapCount:
+    """Insects counted in one trap photo, with the interval the counter stands for."""
+
+    taxon: str
+    count: int
+    low: int
+    high: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.low <= self.count <= self.high:
+            raise ValueError("need 0 <= low <= count <= high")
+
+
+@dataclass(frozen=True, slots=True)
+class IndexSeries:
+    """A vegetation index of one field: days since 1970-01-01 (increasing) and unitless values."""
+
+    field: str
+    index: str
+    days: tuple[int, ...]
+    values: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.days) != len(self.values) or list(self.days) != sorted(set(self.days)):
+            raise ValueError("one value a day, days increasing")
+
+
+@dataclass(frozen=True, slots=True)
+class YieldForecast:
+    """Forecast of one field in t/ha at the 10th, 50th and 90th percentile."""
+
+    field: str
+    horizon: str
+    t_ha_p10: float
+    t_ha_p50: float
+    t_ha_p90: float
+    evidence: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        quantiles = (self.t_ha_p10, self.t_ha_p50, self.t_ha_p90)
+        if (
+            not all(map(math.isfinite, quantiles))
+            or not 0 <= quantiles[0] <= quantiles[1] <= quantiles[2]
+        ):
+            raise ValueError("need 0 <= p10 <= p50 <= p90")

@@ -1,0 +1,1 @@
+"""What the node can tell from pixels and numbers.  First floor: numpy, cv2 and onnxruntime."""

@@ -1,0 +1,1 @@
+"""What the satellite saw.  First floor: rasterio and numpy."""

@@ -1,0 +1,1 @@
+"""What travels between node and hub.  Second floor."""

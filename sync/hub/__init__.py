@@ -1,0 +1,1 @@
+"""The hub that agronomists pull from.  Imported by the command line only."""

@@ -1,0 +1,43 @@
+"""What every test shares: where the public photos are, and no skip that hides a failure."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+# The public photo set is never part of the project; without it the tests that read it are skipped.
+PHOTO_SET = Path(os.environ.get("GHALLA_DATA", ROOT.parent / "shared" / "data" / "vision"))
+_DATA_ABSENT = "the public photo set is not on this machine"
+_CHROMIUM_ABSENT = "no chromium on this machine"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what this machine cannot run; in CI only the absent photo set is an excuse."""
+    chromium = shutil.which("chromium") is not None or "CI" in os.environ
+    for item in items:
+        if item.get_closest_marker("data") and not (PHOTO_SET / "classification.csv").is_file():
+            item.add_marker(pytest.mark.skip(reason=_DATA_ABSENT))
+        if item.get_closest_marker("browser") and not chromium:
+            item.add_marker(pytest.mark.skip(reason=_CHROMIUM_ABSENT))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> object:
+    """In CI a skipped test is a failed test, unless the photo set is what is missing."""
+    report = yield
+    if "CI" in os.environ and report.skipped and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        if _DATA_ABSENT not in reason:
+            report.outcome = "failed"
+            report.longrepr = f"skipped in CI: {reason}"
+    return report
+
+
+@pytest.fixture(scope="session")
+def photo_set() -> Path:
+    """Folder of the public photo set."""
+    return PHOTO_SET
