@@ -1,0 +1,171 @@
+"""From the bytes of a photo to pixels: the one door to OpenCV, shared by training and node.
+
+Every upload is hostile: format and size are read from the header before anything is decoded, and
+JPEGs are decoded at a reduced scale, which costs a third of a full decode.
+"""
+
+from __future__ import annotations
+
+import os
+
+# OpenCV reads this once, at import: it writes its complaints about broken files to stderr.
+os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+
+import struct
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from field_data.errors import PersonError
+
+Image = NDArray[np.uint8]
+
+# The short side of what is decoded for a diagnosis.
+WORK_PX = 320
+# Kept photos are decoded larger, since an agent will look at them: short side at decoding (a
+# quarter of a 12-megapixel photo), long side of the file.
+KEPT_SHORT_PX = 720
+KEPT_PX = 1024
+_KEPT_QUALITY = 80
+# Most pixels accepted.  A baseline JPEG is decoded at reduced scale; everything else costs memory
+# for every pixel, so it gets less (24 MP: a 6000 x 4000 camera).
+_MAX_PIXELS = {"jpeg": 120_000_000, "progressive jpeg": 24_000_000}
+_MAX_PIXELS_OTHER = 24_000_000
+_REDUCED = {
+    1: cv2.IMREAD_COLOR,
+    2: cv2.IMREAD_REDUCED_COLOR_2,
+    4: cv2.IMREAD_REDUCED_COLOR_4,
+    8: cv2.IMREAD_REDUCED_COLOR_8,
+}
+
+# The node serves many phones: parallelism comes from requests, not from inside one.
+cv2.setNumThreads(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What the first bytes say: ``kind`` and the size in pixels."""
+
+    kind: str
+    width: int
+    height: int
+
+
+def _jpeg_header(data: bytes) -> Header | None:
+    at = 2
+    while at + 9 < len(data):
+        if data[at] != 0xFF:
+            return None
+        marker = data[at + 1]
+        if marker == 0xFF:  # fill byte
+            at += 1
+            continue
+        if 0xD0 <= marker <= 0xD9 or marker == 0x01:  # markers without a length
+            at += 2
+            continue
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            height, width = struct.unpack(">HH", data[at + 5 : at + 9])
+            kind = "jpeg" if marker in (0xC0, 0xC1) else "progressive jpeg"
+            return Header(kind, width, height)
+        at += 2 + int(struct.unpack(">H", data[at + 2 : at + 4])[0])
+    return None
+
+
+def _webp_header(data: bytes) -> Header | None:
+    chunk = data[12:16]
+    if chunk == b"VP8X" and len(data) >= 30:
+        width = 1 + int.from_bytes(data[24:27], "little")
+        return Header("webp", width, 1 + int.from_bytes(data[27:30], "little"))
+    if chunk == b"VP8L" and len(data) >= 25:
+        bits = int.from_bytes(data[21:25], "little")
+        return Header("webp", 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF))
+    if chunk == b"VP8 " and len(data) >= 30:
+        width, height = struct.unpack("<HH", data[26:30])
+        return Header("webp", width & 0x3FFF, height & 0x3FFF)
+    return None
+
+
+def read_header(data: bytes) -> Header:
+    """Format and size of a JPEG, PNG, WebP or GIF, without decoding a pixel.
+
+    Raises:
+        PersonError: ``heic``, ``not_an_image``, ``photo_damaged`` (right format, no size) or
+            ``photo_too_big`` (too many pixels).
+    """
+    header: Header | None = None
+    if data.startswith(b"\xff\xd8\xff"):
+        header = _jpeg_header(data)
+    elif data.startswith(b"\x89PNG\r\n\x1a\n"):
+        header = Header("png", *struct.unpack(">II", data[16:24])) if len(data) >= 24 else None
+    elif data.startswith((b"GIF87a", b"GIF89a")):
+        header = Header("gif", *struct.unpack("<HH", data[6:10])) if len(data) >= 10 else None
+    elif data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        header = _webp_header(data)
+    elif data[4:8] == b"ftyp" and data[8:12] in (b"heic", b"heix", b"hevc", b"mif1", b"msf1"):
+        raise PersonError("heic", "HEIC photos cannot be read: set the camera to JPEG")
+    else:
+        raise PersonError("not_an_image", "not a JPEG, PNG, WebP or GIF photo")
+    if header is None or 0 in (header.width, header.height):
+        raise PersonError("photo_damaged", "the photo is cut off or damaged")
+    if header.width * header.height > _MAX_PIXELS.get(header.kind, _MAX_PIXELS_OTHER):
+        raise PersonError(
+            "photo_too_big", f"{header.width} x {header.height} pixels are more than can be read"
+        )
+    return header
+
+
+def reduction(header: Header, short_side: int) -> int:
+    """Largest of 1, 2, 4, 8 that leaves the short side of a JPEG at or above ``short_side`` px."""
+    if "jpeg" not in header.kind:
+        return 1
+    shortest = min(header.width, header.height)
+    return max(f for f in _REDUCED if f == 1 or shortest // f >= short_side)
+
+
+def decode(data: bytes, short_side: int = WORK_PX) -> Image:
+    """Decode a photo, turned upright as EXIF says, as small as ``short_side`` allows.
+
+    Returns:
+        uint8 [height, width, 3], BGR (OpenCV's order; :func:`model_input` turns it to RGB).
+        Sixteen-bit, grey, CMYK and palette images become 8-bit colour, transparency is dropped
+        and of an animation only the first frame is read.
+
+    Raises:
+        PersonError: as :func:`read_header`, or ``photo_damaged``.
+    """
+    header = read_header(data)
+    flag = _REDUCED[reduction(header, short_side)]
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
+    except cv2.error as error:
+        raise PersonError("photo_damaged", "the photo is cut off or damaged") from error
+    if image is None or min(image.shape[:2]) < 8:
+        raise PersonError("photo_damaged", "the photo is cut off or damaged")
+    return image.astype(np.uint8, copy=False)
+
+
+def model_input(image: Image, px: int) -> Image:
+    """The square the model sees: the whole BGR photo squeezed to uint8 [px, px, 3], RGB.
+
+    Squeezed rather than cropped: a spot at the edge of the photo counts too, and training saw
+    aspect ratios from 3:4 to 4:3.
+    """
+    shrinks = min(image.shape[:2]) > px
+    way = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    square = cv2.resize(image, (px, px), interpolation=way)
+    return cv2.cvtColor(square, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
+
+
+def kept_jpeg(image: Image) -> bytes:
+    """The photo as it is kept: rebuilt from BGR pixels (no EXIF), long side <= 1024."""
+    longest = max(image.shape[:2])
+    if longest > KEPT_PX:
+        scale = KEPT_PX / longest
+        size = (round(image.shape[1] * scale), round(image.shape[0] * scale))
+        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+    done, jpeg = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, _KEPT_QUALITY])
+    if not done:
+        raise RuntimeError("OpenCV could not write a JPEG")
+    return jpeg.tobytes()

@@ -1,0 +1,104 @@
+"""The one door to onnxruntime: load a graph, check it, run it on one thread."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from field_data.errors import PublisherError
+from models.manifest import Manifest, ModelFile
+
+Image = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+OUTPUTS = ("logits", "gate", "embedding")
+_TRIALS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """What the graph says of n photos: logits [n, classes], gate [n, 3], embedding [n, d]."""
+
+    logits: Floats
+    gate: Floats
+    embedding: Floats
+
+
+def checked_bytes(folder: Path, part: ModelFile) -> bytes:
+    """The bytes of one file of a model.
+
+    Raises:
+        PublisherError: ``model_missing`` or ``model_corrupt`` (size or SHA-256 differs).
+    """
+    path = folder / part.file
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise PublisherError("model_missing", f"{path}: {error}") from error
+    if len(data) != part.bytes or hashlib.sha256(data).hexdigest() != part.sha256:
+        raise PublisherError("model_corrupt", f"{path} is not the file of the manifest")
+    return data
+
+
+class OnnxModel:
+    """One graph in one session: ``image`` uint8 [n, px, px, 3] RGB to the three outputs."""
+
+    def __init__(self, data: bytes, px: int, classes: int) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        # Without the arena memory goes back after each run: flat over thousands of diagnoses.
+        options.enable_cpu_mem_arena = False
+        options.log_severity_level = 4
+        try:
+            self._session = onnxruntime.InferenceSession(
+                data, options, providers=["CPUExecutionProvider"]
+            )
+            probe = self.run(np.zeros((1, px, px, 3), np.uint8))
+        except Exception as error:  # onnxruntime raises a dozen unrelated types
+            raise PublisherError(
+                "model_corrupt", f"onnxruntime refuses the model: {error}"
+            ) from error
+        if probe.logits.shape != (1, classes):
+            raise PublisherError(
+                "bad_manifest", f"the model has {probe.logits.shape[1]} classes, not {classes}"
+            )
+
+    def run(self, images: Image) -> Outputs:
+        """Run n photos, uint8 [n, px, px, 3] RGB."""
+        return Outputs(*self._session.run(list(OUTPUTS), {"image": images}))
+
+    def best_ms(self, px: int) -> float:
+        """Fastest of a few runs on one photo, milliseconds."""
+        image = np.zeros((1, px, px, 3), np.uint8)
+        times = []
+        for _ in range(_TRIALS):
+            started = time.perf_counter()
+            self.run(image)
+            times.append(time.perf_counter() - started)
+        return min(times) * 1e3
+
+
+def load_fastest(folder: Path, manifest: Manifest) -> tuple[OnnxModel, ModelFile]:
+    """The variant that is faster on this very machine (a Pi 4 has no int8 dot product).
+
+    Raises:
+        PublisherError: ``model_missing`` or ``model_corrupt``, as soon as one variant is not sound.
+    """
+    best: tuple[float, OnnxModel, ModelFile] | None = None
+    for variant in ("int8", "fp32"):
+        part = manifest.files.get(variant)
+        if part is None:
+            continue
+        model = OnnxModel(checked_bytes(folder, part), manifest.px, len(manifest.labels))
+        cost = model.best_ms(manifest.px)
+        if best is None or cost < best[0]:
+            best = (cost, model, part)
+    if best is None:
+        raise PublisherError("bad_manifest", "no fp32 and no int8 file")
+    return best[1], best[2]

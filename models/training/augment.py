@@ -1,0 +1,198 @@
+"""Augmentation against shortcuts: the background, the sharpness and the colour of a series.
+
+All images are uint8 [height, width, 3], RGB; every function draws from the generator it is given,
+so a run is repeatable from its seed.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+Image = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
+
+
+def leaf_mask(image: Image) -> Mask | None:
+    """Leaf against a plain backdrop, bool [height, width]; None where there is no plain backdrop.
+
+    Distance in Lab from the median colour of the border (lightness weighs a third, since shadows
+    are background), Otsu threshold, largest blob, holes filled.
+    """
+    lab = cv2.cvtColor(image, cv2.COLOR_RGB2LAB).astype(np.float32)
+    border = np.concatenate([lab[:6].reshape(-1, 3), lab[-6:].reshape(-1, 3),
+                             lab[:, :6].reshape(-1, 3), lab[:, -6:].reshape(-1, 3)])  # fmt: skip
+    weights = np.array([0.33, 1.0, 1.0], np.float32)
+    middle = np.median(border, axis=0)
+    spread = float(np.median(np.linalg.norm((border - middle) * weights, axis=1)))
+    if spread > 8.0:  # a busy border is a field photo: there is nothing plain to replace
+        return None
+    distance = np.linalg.norm((lab - middle) * weights, axis=2)
+    scaled = np.clip(distance * 4, 0, 255).astype(np.uint8)
+    _, binary = cv2.threshold(scaled, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
+    binary = cv2.morphologyEx(binary, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    contours, _ = cv2.findContours(binary, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    if not contours:
+        return None
+    filled = np.zeros(binary.shape, np.uint8)
+    cv2.drawContours(filled, [max(contours, key=cv2.contourArea)], -1, 255, cv2.FILLED)
+    mask = filled > 0
+    rim = np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
+    return mask if 0.1 < mask.mean() < 0.85 and rim.mean() < 0.4 else None
+
+
+def replace_background(image: Image, mask: Mask, background: Image) -> Image:
+    """The masked leaf before ``background`` (any size), with a soft seam."""
+    height, width = mask.shape
+    behind = cv2.resize(background, (width, height), interpolation=cv2.INTER_AREA)
+    alpha = cv2.GaussianBlur(cv2.erode(mask.astype(np.float32), np.ones((3, 3))), (0, 0), 1.0)
+    mixed = image * alpha[..., None] + behind * (1 - alpha[..., None])
+    return mixed.astype(np.uint8)
+
+
+def remove_leaf(image: Image, mask: Mask) -> Image:
+    """The backdrop alone: the leaf is painted over with shifted border texture."""
+    grown = cv2.dilate(mask.astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
+    fill = np.median(image[~grown], axis=0) if (~grown).any() else np.array([128, 128, 128])
+    texture = cv2.GaussianBlur(np.roll(image, image.shape[0] // 2, axis=0), (0, 0), 2)
+    out: Image = image.copy()
+    noise = texture[grown].astype(np.float32) * 0.15 + fill * 0.85
+    out[grown] = np.clip(noise, 0, 255).astype(np.uint8)
+    return out
+
+
+def shrink_into(image: Image, mask: Mask | None, background: Image, rng: Generator) -> Image:
+    """The same leaf photographed from too far: a fifth of the frame or less."""
+    height, width = image.shape[:2]
+    scale = rng.uniform(0.1, 0.22)
+    small = (max(8, int(width * scale)), max(8, int(height * scale)))
+    out = cv2.resize(background, (width, height), interpolation=cv2.INTER_AREA).astype(np.uint8)
+    left = int(rng.integers(0, width - small[0]))
+    top = int(rng.integers(0, height - small[1]))
+    patch = cv2.resize(image, small, interpolation=cv2.INTER_AREA)
+    window = out[top : top + small[1], left : left + small[0]]
+    if mask is None:
+        window[:] = patch
+    else:
+        keep = cv2.resize(mask.astype(np.uint8), small) > 0
+        window[keep] = patch[keep]
+    return out
+
+
+def synthetic_scene(px: int, rng: Generator) -> Image:
+    """A scene without a plant: flat, gradient, blobs, stripes or lines of text on a sheet."""
+    colours = rng.integers(0, 256, (2, 3)).astype(np.float32)
+    kind = int(rng.integers(5))
+    ramp = np.linspace(0, 1, px, dtype=np.float32)
+    if kind == 0:
+        canvas = np.broadcast_to(colours[0], (px, px, 3)).copy()
+    elif kind == 1:
+        canvas = colours[0] + (colours[1] - colours[0]) * ramp[:, None, None]
+        canvas = np.broadcast_to(canvas, (px, px, 3)).copy()
+    elif kind == 2:
+        field = cv2.GaussianBlur(
+            rng.random((px, px, 3)).astype(np.float32), (0, 0), rng.uniform(2, 30)
+        )
+        field = (field - field.min()) / (np.ptp(field) + 1e-6)
+        canvas = colours[0] + (colours[1] - colours[0]) * field
+    elif kind == 3:
+        stripes = (np.sin(ramp * rng.uniform(20, 200)) > 0).astype(np.float32)
+        canvas = colours[0] + (colours[1] - colours[0]) * stripes[None, :, None]
+        canvas = np.broadcast_to(canvas, (px, px, 3)).copy()
+    else:
+        sheet = np.full((px, px, 3), rng.integers(150, 255), np.uint8)
+        for y in range(10, px, int(rng.integers(8, 20))):
+            cv2.putText(sheet, "".join(map(chr, rng.integers(33, 126, 40))), (4, y),
+                        cv2.FONT_HERSHEY_SIMPLEX, 0.35, (30, 30, 30), 1)  # fmt: skip
+        canvas = sheet.astype(np.float32)
+    for _ in range(int(rng.integers(0, 5))):
+        a, b = rng.integers(0, px, (2, 2))
+        colour = tuple(map(float, rng.integers(0, 256, 3)))
+        cv2.rectangle(canvas, tuple(map(int, a)), tuple(map(int, b)), colour, -1)
+    noise = rng.normal(0, rng.uniform(0, 12), canvas.shape)
+    return np.clip(canvas + noise, 0, 255).astype(np.uint8)
+
+
+def crop_and_warp(image: Image, px: int, rng: Generator, min_area: float = 0.45) -> Image:
+    """Random resized crop (area ``min_area`` to 1, aspect 3:4 to 4:3), turn, flip, perspective."""
+    height, width = image.shape[:2]
+    area = rng.uniform(min_area, 1.0)
+    aspect = np.exp(rng.uniform(np.log(3 / 4), np.log(4 / 3)))
+    crop_w, crop_h = np.sqrt(area * aspect) * width, np.sqrt(area / aspect) * height
+    crop_w, crop_h = min(crop_w, width), min(crop_h, height)
+    centre = np.array([rng.uniform(crop_w / 2, width - crop_w / 2),
+                       rng.uniform(crop_h / 2, height - crop_h / 2)])  # fmt: skip
+    angle = rng.uniform(-25, 25) if rng.random() < 0.7 else rng.uniform(-180, 180)
+    turn = np.deg2rad(angle)
+    rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) / 2 * [crop_w, crop_h]
+    corners = corners @ rotation.T + centre + rng.normal(0, 0.02, (4, 2)) * [width, height]
+    if rng.random() < 0.5:
+        corners = corners[[1, 0, 3, 2]]
+    target = np.array([[0, 0], [px, 0], [px, px], [0, px]], np.float32)
+    matrix = cv2.getPerspectiveTransform(corners.astype(np.float32), target)
+    return cv2.warpPerspective(image, matrix, (px, px), flags=cv2.INTER_AREA,
+                               borderMode=cv2.BORDER_REFLECT_101).astype(np.uint8)  # fmt: skip
+
+
+def shift_colour(image: Image, rng: Generator) -> Image:
+    """Exposure, contrast, white balance, gamma, hue, saturation: another phone, another light."""
+    out = image.astype(np.float32) / 255
+    out = out ** np.exp(rng.uniform(-0.35, 0.35))
+    out = (out - 0.45) * rng.uniform(0.75, 1.3) + 0.45
+    out = out * np.exp(rng.normal(0, 0.09, 3)) * np.exp(rng.uniform(-0.25, 0.25))
+    eight = np.clip(out * 255, 0, 255).astype(np.uint8)
+    hsv = cv2.cvtColor(eight, cv2.COLOR_RGB2HSV).astype(np.int16)
+    hsv[..., 0] = (hsv[..., 0] + rng.integers(-6, 7)) % 180
+    hsv[..., 1] = np.clip(hsv[..., 1] * rng.uniform(0.65, 1.35), 0, 255)
+    return cv2.cvtColor(hsv.astype(np.uint8), cv2.COLOR_HSV2RGB).astype(np.uint8)
+
+
+def degrade(image: Image, rng: Generator) -> Image:
+    """Blur, sharpening, lower resolution, noise, JPEG, each now and then."""
+    px = image.shape[0]
+    if rng.random() < 0.3:
+        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.6)).astype(np.uint8)
+    elif rng.random() < 0.2:
+        soft = cv2.GaussianBlur(image, (0, 0), 1.2)
+        image = cv2.addWeighted(image, 1.8, soft, -0.8, 0).astype(np.uint8)
+    if rng.random() < 0.25:
+        small = int(px * rng.uniform(0.4, 0.9))
+        image = cv2.resize(cv2.resize(image, (small, small), interpolation=cv2.INTER_AREA),
+                           (px, px), interpolation=cv2.INTER_LINEAR).astype(np.uint8)  # fmt: skip
+    if rng.random() < 0.25:
+        noise = rng.normal(0, rng.uniform(2, 12), image.shape)
+        image = np.clip(image + noise, 0, 255).astype(np.uint8)
+    if rng.random() < 0.4:
+        quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(35, 90))]
+        jpeg = cv2.imencode(".jpg", image, quality)[1]
+        again = cv2.imdecode(jpeg, cv2.IMREAD_COLOR)
+        image = image if again is None else again.astype(np.uint8)
+    return image
+
+
+def occlude(image: Image, rng: Generator) -> Image:
+    """One to three patches of flat colour, each up to a fifth of the side."""
+    px = image.shape[0]
+    out = image.copy()
+    for _ in range(int(rng.integers(1, 4))):
+        side = int(px * rng.uniform(0.06, 0.2))
+        y, x = rng.integers(0, px - side, 2)
+        out[y : y + side, x : x + side] = rng.integers(0, 256, 3)
+    return out
+
+
+def augment(
+    image: Image, mask: Mask | None, background: Image, px: int, rng: Generator,
+    *, gentle: bool = False,
+) -> Image:  # fmt: skip
+    """One training view, uint8 [px, px, 3]; ``gentle`` keeps it nearer to a real photo."""
+    ease = 0.5 if gentle else 1.0
+    if mask is not None and rng.random() < 0.45 * ease:
+        image = replace_background(image, mask, background)
+    out = crop_and_warp(image, px, rng, min_area=0.7 if gentle else 0.45)
+    out = shift_colour(out, rng) if rng.random() < 0.85 * ease else out
+    out = degrade(out, rng) if rng.random() < ease else out
+    return occlude(out, rng) if rng.random() < 0.15 * ease else out

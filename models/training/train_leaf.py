@@ -1,0 +1,177 @@
+"""Fine-tune the leaf model: ``python -m models.training.train_leaf --data DIR --run DIR``.
+
+Writes ``checkpoint.pt`` after every epoch (a run goes on where it stopped) and ``log.csv`` (epoch,
+loss, accuracy on ``val`` with the crop given, seconds).  ``python -m models.training.export_leaf``
+turns the run into the shipped model.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from models.training import dataset
+from models.training.dataset import NEGATIVE, Row
+from models.training.network import LeafNet
+from models.training.objective import Average, crop_mask, loss_of, rate_of
+from models.training.views import Config, Photos, batches, batches_per_epoch
+
+
+@torch.inference_mode()
+def predict(
+    net: LeafNet, images: NDArray[np.uint8], batch: int = 64
+) -> tuple[NDArray[np.float32], ...]:
+    """Logits [n, classes], gate [n, 3], embedding [n, 1280] of uint8 [n, px, px, 3]."""
+    net.eval()
+    parts = [net(torch.from_numpy(images[i : i + batch])) for i in range(0, len(images), batch)]
+    return tuple(torch.cat(column).numpy() for column in zip(*parts, strict=True))
+
+
+def within_crop_accuracy(
+    logits: NDArray[np.float32], rows: Sequence[Row], labels: Sequence[tuple[str, str]]
+) -> float:
+    """Share right when the crop is given."""
+    crops = np.array([crop for crop, _ in labels])
+    allowed = crops[None, :] == np.array([r.crop for r in rows])[:, None]
+    best = np.where(allowed, logits, -np.inf).argmax(1)
+    return float(np.mean([labels[b] == r.label for b, r in zip(best, rows, strict=True)]))
+
+
+def _optimiser(net: LeafNet, config: Config) -> torch.optim.AdamW:
+    heads = [*net.classifier.parameters(), *net.gate.parameters()]
+    trunk = [p for p in net.backbone.parameters() if p.requires_grad]
+    return torch.optim.AdamW(
+        [{"params": trunk, "lr": config.learning_rate}, {"params": heads, "lr": config.head_rate}],
+        weight_decay=config.weight_decay,
+    )
+
+
+@dataclass
+class State:
+    """All that a run carries from epoch to epoch."""
+
+    net: LeafNet
+    optimiser: torch.optim.AdamW
+    average: Average
+    epoch: int = 0
+
+    def restore(self, checkpoint: Path) -> None:
+        """Go on where ``checkpoint`` stopped."""
+        saved = torch.load(checkpoint, weights_only=True)
+        self.net.load_state_dict(saved["raw"])
+        self.optimiser.load_state_dict(saved["optimiser"])
+        self.average.values, self.epoch = saved["average"], saved["epoch"]
+
+    def averaged(self) -> dict[str, Tensor]:
+        """The network's weights with the averaged ones put in."""
+        return {k: self.average.values.get(k, v).clone() for k, v in self.net.state_dict().items()}
+
+    def save(self, checkpoint: Path, config: Config, labels: Sequence[tuple[str, str]]) -> None:
+        """Write ``config``, ``labels``, ``net`` (averaged weights) and what a resume needs."""
+        whole = {
+            "config": asdict(config),
+            "labels": list(labels),
+            "epoch": self.epoch,
+            "net": self.averaged(),
+            "raw": self.net.state_dict(),
+            "average": self.average.values,
+            "optimiser": self.optimiser.state_dict(),
+        }
+        partial = checkpoint.with_suffix(".partial")
+        torch.save(whole, partial)
+        partial.replace(checkpoint)
+
+
+def one_epoch(state: State, photos: Photos, config: Config, same_crop: Tensor) -> float:
+    """Train one epoch; returns the mean loss."""
+    state.net.train()
+    drawn = batches(photos, config, state.epoch)
+    per_epoch = batches_per_epoch(photos, config)
+    bar = tqdm(drawn, total=per_epoch, desc=f"epoch {state.epoch + 1}", mininterval=10)
+    total = 0.0
+    for number, (images, targets, gates) in enumerate(bar):
+        step = state.epoch * per_epoch + number
+        factor = rate_of(step / per_epoch, config, warm_epochs=200 / per_epoch)
+        for group, base in zip(
+            state.optimiser.param_groups, (config.learning_rate, config.head_rate), strict=True
+        ):
+            group["lr"] = base * factor
+        state.optimiser.zero_grad()
+        loss = loss_of(state.net(images), targets, gates, same_crop, config.label_smoothing)
+        loss.backward()
+        nn.utils.clip_grad_norm_(state.net.parameters(), 5.0)
+        state.optimiser.step()
+        state.average.update(state.net, step)
+        total += loss.item()
+    state.epoch += 1
+    return total / per_epoch
+
+
+def val_accuracy(state: State, images: NDArray[np.uint8], rows: Sequence[Row],
+                 labels: Sequence[tuple[str, str]]) -> float:  # fmt: skip
+    """Accuracy of the averaged weights on ``val``, crop given."""
+    raw = {k: v.clone() for k, v in state.net.state_dict().items()}
+    state.net.load_state_dict(state.averaged())
+    accuracy = within_crop_accuracy(predict(state.net, images)[0], rows, labels)
+    state.net.load_state_dict(raw)
+    return accuracy
+
+
+def train(folder: Path, run: Path, config: Config) -> Path:
+    """Train, or go on training, and return the checkpoint."""
+    torch.manual_seed(config.seed)
+    rows = dataset.read_rows(folder)
+    dataset.check_splits(rows)
+    own = dataset.of_split(rows, "train")
+    labels = dataset.labels_of(own)
+    photos = Photos(folder, own, labels)
+    val = [r for r in dataset.of_split(rows, "val") if r.crop != NEGATIVE]
+    side = (config.finish_px, config.finish_px)
+    images = np.stack(
+        [cv2.resize(dataset.load(folder, r), side, interpolation=cv2.INTER_AREA) for r in val]
+    ).astype(np.uint8)
+    net = LeafNet(len(labels)).to(memory_format=torch.channels_last)
+    state = State(net, _optimiser(net, config), Average(net, config.ema_decay))
+    run.mkdir(parents=True, exist_ok=True)
+    checkpoint = run / "checkpoint.pt"
+    if checkpoint.is_file():
+        state.restore(checkpoint)
+    same_crop = crop_mask(labels)
+    while state.epoch < config.epochs + config.finish_epochs:
+        started = time.monotonic()
+        loss = one_epoch(state, photos, config, same_crop)
+        accuracy = val_accuracy(state, images, val, labels)
+        state.save(checkpoint, config, labels)
+        spent = time.monotonic() - started
+        with (run / "log.csv").open("a", newline="") as lines:
+            csv.writer(lines).writerow(
+                [state.epoch, f"{loss:.4f}", f"{accuracy:.4f}", f"{spent:.0f}"]
+            )
+        print(f"epoch {state.epoch}: loss {loss:.4f}, val accuracy {accuracy:.4f}", flush=True)
+    return checkpoint
+
+
+def main() -> None:
+    """Command line of the training run."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder with classification.csv")
+    parser.add_argument("--run", type=Path, required=True, help="folder for checkpoint and log")
+    parser.add_argument("--epochs", type=int, default=Config.epochs)
+    given = parser.parse_args()
+    torch.set_num_threads(2)
+    train(given.data, given.run, Config(epochs=given.epochs))
+
+
+if __name__ == "__main__":
+    main()
