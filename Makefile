@@ -33,7 +33,7 @@ lint: $(VENV)/.test
 bench: $(VENV)/.test $(VENV)/.web
 	$(BIN)/python -m tests.bench.bench_diagnose
 	$(BIN)/python -m tests.bench.bench_store
-	$(BIN)/python -m tests.bench.lighthouse
+	$(BIN)/python -m tests.bench.bench_lighthouse
 
 web: $(VENV)/.web
 

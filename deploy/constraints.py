@@ -1,4 +1,4 @@
-"""Print the file of pinned versions for this Python: its own set, else the next one up, else the newest."""
+"""Print the file of pinned versions for this Python: its own, else the next one up or newest."""
 
 import re
 import sys

@@ -30,9 +30,10 @@ def leaf_pixels(width: int = 640, height: int = 480, seed: int = 1, spots: int =
         radius = int(rng.integers(3, 9))
         cv2.circle(canvas, (int(x), int(y)), radius, (92, 62, 34), -1, cv2.LINE_AA)
     big = cv2.resize(canvas, (width, height), interpolation=cv2.INTER_CUBIC)
-    grain = rng.normal(0, 5, (small_h, small_w, 3)).astype(np.float32)
-    grain = cv2.resize(grain, (width, height), interpolation=cv2.INTER_NEAREST)
-    return np.clip(big.astype(np.float32) + grain, 0, 255).astype(np.uint8)
+    coarse = rng.normal(0, 5, (small_h, small_w, 3)).astype(np.float32)
+    grain = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_NEAREST)
+    pixels: Pixels = np.clip(big.astype(np.float32) + grain, 0, 255).astype(np.uint8)
+    return pixels
 
 
 def encoded(pixels: Pixels, kind: str = "JPEG", **options: object) -> bytes:

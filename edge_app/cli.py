@@ -1,0 +1,275 @@
+"""The command line: ``ghalla``.
+
+Exit codes: 0 done; 1 the person can mend it (a bad photo, an unknown crop); 2 wrong usage; 3 the
+node's keeper must act; 4 a model or card is not sound.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edge_app.languages import LANGS
+from field_data.errors import GhallaError, KeeperError, PersonError, PublisherError
+
+if TYPE_CHECKING:
+    from edge_app.advice import Advice
+    from edge_app.node import FarmNode
+    from field_data.types import Diagnosis
+    from models.diagnosis import Diagnoser
+
+# One request, one thread; read by numpy's linear algebra when it is imported, which is later.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+_EXIT = {PersonError: 1, KeeperError: 3, PublisherError: 4}
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+_HOME = click.option(
+    "--home",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("ghalla-home"),
+    show_default=True,
+    envvar="GHALLA_HOME",
+    help="Folder that holds all that this node keeps.",
+)
+
+
+def _exit_code(error: GhallaError) -> int:
+    return next((code for kind, code in _EXIT.items() if isinstance(error, kind)), 1)
+
+
+def _fail(error: GhallaError, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps({"error": error.code, "message": str(error)}, ensure_ascii=False))
+    click.echo(f"ghalla: {error}", err=True)
+    sys.exit(_exit_code(error))
+
+
+def _guarded(as_json: bool, action: Callable[[], None]) -> None:
+    """Run an action; a known error becomes one sentence and an exit code."""
+    try:
+        action()
+    except GhallaError as error:
+        _fail(error, as_json)
+
+
+@click.group()
+@click.version_option(package_name="ghalla")
+def main() -> None:
+    """Ghalla: agricultural advice from a photo, without the internet."""
+
+
+@main.command()
+@_HOME
+@_JSON
+def init(home: Path, as_json: bool) -> None:
+    """Make the folder of a node, or complete one; nothing in it is lost."""
+
+    def action() -> None:
+        from edge_app.node import init_home
+
+        node = init_home(home)
+        if as_json:
+            click.echo(json.dumps({"home": str(home), "node": node}))
+        else:
+            click.echo(f"Node {node} lives in {home}. Next: ghalla serve --home {home}")
+
+    _guarded(as_json, action)
+
+
+@main.command()
+@_HOME
+@click.option("--host", help="Address to listen on (default: the settings').")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port (default: the settings').")
+@_JSON
+def serve(home: Path, host: str | None, port: int | None, as_json: bool) -> None:
+    """Serve the farmer pages until Ctrl-C."""
+
+    def ready(node: FarmNode, addresses: list[str]) -> None:
+        parts = node.health()
+        if as_json:
+            click.echo(json.dumps({"addresses": addresses, "ok": all(p.ok for p in parts)}))
+        else:
+            click.echo(f"Ghalla is ready: {'  '.join(addresses)}")
+            click.echo("Open it on this machine or a phone on the same Wi-Fi; Ctrl-C stops it.")
+            for part in parts:
+                if not part.ok:
+                    click.echo(f"  needs care: {part.name}: {part.detail}", err=True)
+        sys.stdout.flush()
+
+    def action() -> None:
+        from edge_app.server import serve as run
+
+        run(home, host, port, ready)
+
+    try:
+        _guarded(as_json, action)
+    except KeyboardInterrupt:
+        click.echo("Stopped.", err=True)
+
+
+@main.command()
+@_HOME
+@_JSON
+def check(home: Path, as_json: bool) -> None:
+    """Say how each part of a node is; exit code 3 when one needs its keeper."""
+
+    def action() -> None:
+        from edge_app.health import check_home
+
+        if not home.is_dir():
+            raise KeeperError("no_home", f"{home} is not there. Make it: ghalla init --home {home}")
+        parts = check_home(home)
+        good = all(part.ok for part in parts)
+        if as_json:
+            listed = [
+                {"name": p.name, "ok": p.ok, "code": p.code, "detail": p.detail} for p in parts
+            ]
+            click.echo(json.dumps({"ok": good, "parts": listed}, ensure_ascii=False))
+        else:
+            for part in parts:
+                click.echo(f"{'ok  ' if part.ok else 'CARE'}  {part.name:7} {part.detail}")
+        if not good:
+            sys.exit(_EXIT[KeeperError])
+
+    _guarded(as_json, action)
+
+
+@main.group()
+def model() -> None:
+    """The models of this node."""
+
+
+@model.command("list")
+@_JSON
+def model_list(as_json: bool) -> None:
+    """List the models: version, crops, what their card claims."""
+
+    def action() -> None:
+        from models.registry import list_models
+
+        found = list_models()
+        if as_json:
+            click.echo(json.dumps(found, ensure_ascii=False))
+            return
+        for each in found:
+            state = "ok" if each["ok"] else f"NOT SOUND: {each['problem']}"
+            click.echo(f"{each['name']} {each.get('version', '?')}  {state}")
+            click.echo(f"  crops: {', '.join(each.get('crops', [])) or '-'}")
+            for split, figures in each.get("claims", {}).items():
+                click.echo(
+                    f"  {split}: accuracy {figures['accuracy']}, macro-F1 {figures['macro_f1']}"
+                )
+
+    _guarded(as_json, action)
+
+
+@main.command()
+@click.option("--crop", help="Scientific name, EPPO code or common English name.")
+@click.option("--lang", type=click.Choice(LANGS), default="en", show_default=True)
+@click.option("--each", is_flag=True, help="Every photo is a plant of its own: one line a photo.")
+@_JSON
+@click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=Path))
+def diagnose(
+    crop: str | None, lang: str, each: bool, as_json: bool, photos: tuple[Path, ...]
+) -> None:
+    """Diagnose photos of one plant (or of many, with --each).  Nothing is stored."""
+
+    def action() -> None:
+        from edge_app.advice import load_advice
+        from models.diagnosis import Diagnoser
+
+        advice = load_advice()
+        code = _crop_code(advice, crop)
+        reader = Diagnoser(_model_folder())
+        plants = [[photo] for photo in photos] if each else [list(photos)]
+        failed = [p for p in _progress(plants) if not _say(p, code, lang, as_json, reader, advice)]
+        if failed:
+            sys.exit(_EXIT[PersonError])
+
+    _guarded(as_json, action)
+
+
+def _model_folder() -> Path:
+    from edge_app.node import MODEL_FOLDER
+
+    return MODEL_FOLDER
+
+
+def _crop_code(advice: Advice, wish: str | None) -> str | None:
+    if wish is None:
+        return None
+    found = advice.find_crop(wish)
+    if found is None:
+        known = ", ".join(sorted(c.name["en"].lower() for c in advice.crops))
+        raise PersonError("unknown_crop", f"unknown crop {wish!r}; known are: {known}")
+    return found.code
+
+
+def _progress(plants: Sequence[list[Path]]) -> Any:
+    from tqdm import tqdm
+
+    # Only people who watch get a bar, and only when it takes longer than two seconds.
+    return tqdm(plants, unit="plant", delay=2, disable=not sys.stderr.isatty(), file=sys.stderr)
+
+
+def _say(
+    plant: Sequence[Path],
+    crop: str | None,
+    lang: str,
+    as_json: bool,
+    reader: Diagnoser,
+    advice: Advice,
+) -> bool:
+    """Print the answer for one plant; False when a photo could not be read."""
+    from edge_app.answer import answer
+    from edge_app.spoken import sentences
+
+    names = ", ".join(map(str, plant))
+    try:
+        verdict = _verdict(plant, crop, reader)
+    except PersonError as error:
+        if as_json:
+            said = {"photo": names, "error": error.code, "message": str(error)}
+            click.echo(json.dumps(said, ensure_ascii=False))
+        click.echo(f"ghalla: {names}: {error}", err=True)
+        return False
+    if as_json:
+        click.echo(json.dumps(answer(verdict, advice, lang, names), ensure_ascii=False))
+    else:
+        click.echo(sentences(verdict, advice, lang, names))
+    return True
+
+
+def _verdict(plant: Sequence[Path], crop: str | None, reader: Diagnoser) -> Diagnosis:
+    from field_data.clock import now
+    from field_data.ids import new_id
+    from field_data.types import Diagnosis
+    from models.diagnosis import unread
+
+    photos = [(path.name, _bytes(path)) for path in plant]
+    modelled = crop is None or crop in reader.manifest.crops
+    reading = (
+        reader.read(photos, crop, keep=False) if modelled else unread(photos, crop, keep=False)
+    )
+    return Diagnosis(
+        id=new_id(), at=now(), status=reading.status, crop=reading.crop,
+        candidates=reading.candidates, alert=reading.alert, model=reading.model,
+        photos=reading.photos, timing=reading.timing,
+    )  # fmt: skip
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise PersonError("not_an_image", f"cannot read the file: {error.strerror}") from error
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The farmer's pages: server-rendered, four languages, no JavaScript needed."""

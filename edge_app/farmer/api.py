@@ -1,0 +1,68 @@
+"""The HTTP API for programs: the same answer as the command line."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, jsonify, request, url_for
+
+from edge_app.answer import answer
+from edge_app.farmer.context import advice, node
+from edge_app.farmer.uploads import (
+    FIELD,
+    MAX_PHOTO_BYTES,
+    consent_of,
+    read_photos,
+    shown_name,
+)
+from edge_app.i18n import request_lang
+from edge_app.languages import LANGS
+from field_data.errors import PersonError
+
+blueprint = Blueprint("api", __name__)
+
+
+@blueprint.post("/api/v1/diagnose")
+def diagnose() -> Response:
+    """One plant in, JSON out; ``Content-Location`` is the page a person can read.
+
+    The body is multipart with ``photo`` fields, or one image.  ``crop`` is an EPPO code or a
+    scientific or English name, ``lang`` one of ar, fr, zgh, en; photos are kept with ``keep=1``.
+    """
+    if request.args.get("lang", LANGS[0]) not in LANGS:
+        raise PersonError("unknown_lang")
+    with node().place():
+        photos = _photos()
+        verdict = node().diagnose(photos, _crop(), consent=consent_of(request.args))
+    names = ", ".join(name for name, _ in photos)
+    response = jsonify(answer(verdict, advice(), request_lang(), names))
+    page = url_for("pages.result", lang=request_lang(), id=verdict.id)
+    response.headers["Content-Location"] = page
+    return response
+
+
+@blueprint.get("/health")
+def health() -> Response:
+    """How every part is.  Always 200: a box with a broken part still serves."""
+    parts = node().health()
+    listed = [{"name": p.name, "ok": p.ok, "code": p.code, "detail": p.detail} for p in parts]
+    return jsonify({"ok": all(part.ok for part in parts), "parts": listed})
+
+
+def _crop() -> str | None:
+    wish = request.args.get("crop", "").strip()
+    if not wish:
+        return None
+    crop = advice().find_crop(wish)
+    if crop is None:
+        raise PersonError("unknown_crop", crop=wish)
+    return crop.code
+
+
+def _photos() -> list[tuple[str, bytes]]:
+    if not request.mimetype.startswith("image/"):
+        return read_photos(request.files.getlist(FIELD))
+    data = request.get_data(cache=False)
+    if not data:
+        raise PersonError("no_photo")
+    if len(data) > MAX_PHOTO_BYTES:
+        raise PersonError("photo_too_large")
+    return [(shown_name(request.args.get("name", "")), data)]

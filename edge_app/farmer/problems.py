@@ -1,0 +1,64 @@
+"""Every refusal and failure as a page in the phone's language, or as JSON for a program."""
+
+from __future__ import annotations
+
+from flask import Flask, Response, current_app, jsonify, make_response, render_template, request
+from werkzeug.exceptions import HTTPException
+
+from edge_app.farmer.words import ERRORS
+from edge_app.i18n import without_markup
+from field_data.errors import BusyError, GhallaError, PersonError
+
+_STATUSES = {"photo_too_large": 413, "unknown_diagnosis": 404}
+_CODES = {403: "cross_site", 404: "not_found", 413: "too_large"}
+
+
+def init_problems(app: Flask) -> None:
+    """Catch everything that a request of ``app`` can raise."""
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(GhallaError, refusal)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def status_of(error: GhallaError) -> int:
+    """400, 404 or 413 for what the person can mend, else 503."""
+    return _STATUSES.get(error.code, 400) if isinstance(error, PersonError) else 503
+
+
+def refusal(error: GhallaError) -> Response:
+    """The page or JSON for ``error``; a busy node says when to come back."""
+    if not isinstance(error, PersonError | BusyError):
+        current_app.logger.error("%s: %s", error.code, error)
+    wait = error.retry_after_s if isinstance(error, BusyError) else None
+    code = error.code if error.code in ERRORS else "keeper"
+    response = _say(status_of(error), code, wait)
+    if wait is not None:
+        response.headers["Retry-After"] = str(wait)
+    return response
+
+
+def _http(error: HTTPException) -> Response:
+    status = error.code or 500
+    if status < 400:
+        return make_response(error.get_response())
+    code = _CODES.get(status, "bad_request" if status < 500 else "internal")
+    return _say(status, code)
+
+
+def _unexpected(error: Exception) -> Response:
+    current_app.logger.exception("unexpected error")
+    return _say(500, "internal")
+
+
+def sentence(error: GhallaError) -> str:
+    """What to tell the phone; a code we have no words for is the keeper's business."""
+    return str(ERRORS.get(error.code, ERRORS["keeper"]))
+
+
+def _say(status: int, code: str, wait_s: int | None = None) -> Response:
+    sentence = str(ERRORS[code])
+    if request.path.startswith("/api/"):
+        message = {"error": code, "message": without_markup(sentence)}
+        return make_response(jsonify(message), status)
+    page = render_template("problem.html", code=code, sentence=sentence, wait_s=wait_s)
+    return make_response(page, status)

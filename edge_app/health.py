@@ -1,0 +1,93 @@
+"""How every part of the node is; a broken part is named and switches off alone."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+
+from edge_app.advice import Advice
+from edge_app.seam import Part
+from edge_app.settings import Settings, read_settings
+from field_data.clock import now
+from field_data.diagnoses import DiagnosisLog
+from field_data.document_store import DocumentStore
+from field_data.errors import GhallaError
+from field_data.files import free_bytes
+from field_data.photos import PhotoStore
+from field_data.types import Trust
+from models.diagnosis import Diagnoser
+
+STORE = "store.sqlite"
+_MB = 1_000_000
+VENDOR = Path(__file__).parent / "static" / "vendor"
+
+
+def store_part(home: Path, log: DiagnosisLog) -> Part:
+    """The document store: sound, or begun anew beside a damaged file that is still there."""
+    aside = sorted(path.name for path in home.glob(f"{STORE}.damaged-*"))
+    if aside:
+        return Part("store", False, "store_damaged", f"set aside, to be looked at: {aside}")
+    return Part("store", True, "ok", f"{log.count()} diagnoses, {len(log.asked())} for the agent")
+
+
+def disk_part(home: Path, settings: Settings) -> Part:
+    """Free space where the home is."""
+    free_mb = free_bytes(home) // _MB
+    enough = free_mb >= settings.min_free_mb
+    return Part("disk", enough, "ok" if enough else "disk_low", f"{free_mb} MB free")
+
+
+def model_part(model: Diagnoser | GhallaError) -> Part:
+    """The leaf model: which one speaks, or why none does."""
+    if isinstance(model, GhallaError):
+        return Part("model", False, model.code, str(model))
+    ref = model.ref
+    return Part("model", True, "ok", f"{ref.name} {ref.version} ({model.variant})")
+
+
+def clock_part() -> Part:
+    """Where the time comes from.  A box without a clock works on, so this is never a fault."""
+    instant = now()
+    moment = datetime.datetime.fromtimestamp(instant.utc_s, datetime.UTC)
+    code = "clock_unknown" if instant.trust is Trust.UNKNOWN else "ok"
+    return Part("clock", True, code, f"{moment:%Y-%m-%d %H:%M} UTC, from {instant.trust}")
+
+
+def advice_part(advice: Advice) -> Part:
+    """The advice cards: none of them past its date (not judged while the clock is unknown)."""
+    instant = now()
+    today = datetime.datetime.fromtimestamp(instant.utc_s, datetime.UTC).date()
+    old = [card.id for card in advice.cards if card.expires < today]
+    if old and instant.trust is not Trust.UNKNOWN:
+        return Part("advice", False, "advice_expired", f"to be looked at again: {', '.join(old)}")
+    return Part("advice", True, "ok", f"{len(advice.cards)} cards")
+
+
+def fonts_part() -> Part:
+    """The Arabic and Tifinagh letters that phones may lack; pages work without them."""
+    found = len(list(VENDOR.glob("*.woff2")))
+    if not found:
+        return Part("languages", False, "fonts_missing", "run: python -m edge_app.webassets")
+    return Part("languages", True, "ok", f"{found} font files")
+
+
+def check_home(home: Path) -> list[Part]:
+    """Every part of a home, seen from outside: works beside a running server and after a crash.
+
+    Raises:
+        KeeperError: ``bad_settings``, or the store's own.
+    """
+    from edge_app.advice import load_advice
+    from edge_app.node import load_model
+
+    settings = read_settings(home)
+    with DocumentStore(home / STORE) as store:
+        log = DiagnosisLog(store, PhotoStore(home / "photos"))
+        first = [store_part(home, log), disk_part(home, settings)]
+    return [
+        *first,
+        model_part(load_model()),
+        clock_part(),
+        advice_part(load_advice()),
+        fonts_part(),
+    ]

@@ -1,0 +1,69 @@
+"""Which language a request is in, and how a text says which language it is in.
+
+The catalogues are gettext's.  A gap in the Tifinagh catalogue is filled when it is compiled
+(``edge_app.webassets``) with the Arabic sentence inside ``<span lang="ar" dir="rtl">``, so nothing
+special happens here; ``plain`` takes the span off where markup cannot stand.
+"""
+
+from __future__ import annotations
+
+from flask import Flask, g, request
+from flask_babel import Babel, gettext
+from markupsafe import Markup
+
+from edge_app.advice import Localised
+from edge_app.languages import LANGS, RTL
+
+OWN_NAMES = {"ar": "العربية", "fr": "Français", "zgh": "ⵜⴰⵎⴰⵣⵉⵖⵜ", "en": "English"}
+LANG_COOKIE = "lang"
+# What phones call the Amazigh languages spoken in Morocco.
+_AMAZIGH = ("tzm", "shi", "rif", "ber")
+
+
+def init_i18n(app: Flask) -> None:
+    """Translate the pages of ``app`` into the language of each request."""
+    Babel(app, locale_selector=request_lang, default_locale="en")
+    app.jinja_env.globals.update(
+        lang=request_lang, langs=OWN_NAMES, direction=direction, plain=plain
+    )
+
+
+def request_lang() -> str:
+    """The language of this request: its address, else the last one read, else the phone's."""
+    if "lang" not in g:
+        g.lang = _lang_of_request()
+    return str(g.lang)
+
+
+def _lang_of_request() -> str:
+    last = request.cookies.get(LANG_COOKIE)
+    for wish in (request.path.strip("/").split("/")[0], request.args.get("lang"), last):
+        if wish in LANGS:
+            return wish
+    match = request.accept_languages.best_match((*LANGS, *_AMAZIGH), LANGS[0])
+    return "zgh" if match in _AMAZIGH else str(match)
+
+
+def direction(lang: str) -> str:
+    """``rtl`` or ``ltr``."""
+    return "rtl" if lang in RTL else "ltr"
+
+
+def plain(message: str, **values: object) -> str:
+    """A translated text without markup, for attributes, titles and JSON."""
+    text = without_markup(gettext(message))
+    return text % values if values else text
+
+
+def without_markup(text: str) -> str:
+    """``text`` without the span of a sentence borrowed from another language."""
+    return Markup(text).striptags()
+
+
+def spoken(text: Localised) -> Markup:
+    """A text of the advice, marked with its language where that is not the page's."""
+    if text.lang == request_lang():
+        return Markup("{}").format(text.text)
+    return Markup('<span lang="{0}" dir="{1}">{2}</span>').format(
+        text.lang, direction(text.lang), text.text
+    )

@@ -1,0 +1,92 @@
+"""The node's settings: one dataclass, read from ``settings.toml`` and the environment.
+
+``GHALLA_<NAME>`` in the environment wins over the file.  Unknown keys are refused, so that a typing
+mistake is seen at once.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from field_data.errors import KeeperError
+
+PREFIX = "GHALLA_"
+# Variables that are no settings of the node.
+_OTHERS = frozenset({"GHALLA_NPM", "GHALLA_CHROMIUM", "GHALLA_DATA"})
+
+
+def _setting(default: int | str, doc: str) -> Any:
+    return field(default=default, metadata={"doc": doc})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Every setting with its default; :func:`documented` prints them."""
+
+    host: str = _setting("127.0.0.1", "Address to listen on; 0.0.0.0 for all phones on the Wi-Fi.")
+    port: int = _setting(8080, "TCP port of the farmer pages.")
+    workers: int = _setting(2, "Diagnoses computed at the same time; more need more memory.")
+    queue: int = _setting(30, "Diagnoses that may wait; the next one is told to come back.")
+    min_free_mb: int = _setting(200, "Below this free space the health page warns, in megabytes.")
+
+    def __post_init__(self) -> None:
+        wrong = {
+            "port must be 0 to 65535": not 0 <= self.port <= 65535,
+            "workers must be 1 to 16": not 1 <= self.workers <= 16,
+            "queue must be 0 to 500": not 0 <= self.queue <= 500,
+            "min_free_mb must not be negative": self.min_free_mb < 0,
+        }
+        for problem, found in wrong.items():
+            if found:
+                raise KeeperError("bad_settings", problem)
+
+
+def _value(name: str, raw: object, where: str) -> int | str:
+    wanted = type(next(f.default for f in fields(Settings) if f.name == name))
+    try:
+        value = int(raw) if wanted is int and isinstance(raw, str) else raw
+    except ValueError:
+        value = raw
+    if type(value) is not wanted:
+        raise KeeperError("bad_settings", f"{where}: {name} must be {wanted.__name__}, not {raw!r}")
+    return value  # type: ignore[return-value]
+
+
+def read_settings(home: Path, environ: Mapping[str, str] = os.environ) -> Settings:
+    """Settings of a home folder; defaults where nothing is said.
+
+    Raises:
+        KeeperError: ``bad_settings``, naming the file or variable and the key.
+    """
+    path, given = home / "settings.toml", {}
+    if path.is_file():
+        try:
+            given = {key: (value, str(path)) for key, value in _read(path).items()}
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise KeeperError("bad_settings", f"{path}: {error}") from error
+    for key, value in environ.items():
+        if key.startswith(PREFIX) and key not in _OTHERS:
+            given[key.removeprefix(PREFIX).lower()] = (value, key)
+    known = {f.name for f in fields(Settings)}
+    for name, (_, where) in given.items():
+        if name not in known:
+            raise KeeperError("bad_settings", f"{where}: unknown setting {name!r}")
+    return Settings(**{name: _value(name, *said) for name, said in given.items()})  # type: ignore[arg-type]
+
+
+def _read(path: Path) -> dict[str, Any]:
+    return tomllib.loads(path.read_text(encoding="utf-8"))
+
+
+def documented() -> str:
+    """A ``settings.toml`` with every setting, its meaning and its default, commented out."""
+    lines = ["# Settings of this Ghalla node. Remove the # of a line to change it.\n"]
+    for each in fields(Settings):
+        default = f'"{each.default}"' if isinstance(each.default, str) else each.default
+        lines.append(f"# {each.metadata['doc']}\n# {each.name} = {default}\n")
+    return "\n".join(lines)

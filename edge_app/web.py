@@ -1,0 +1,106 @@
+"""The web application: farmer pages and the HTTP API on one node."""
+
+from __future__ import annotations
+
+import gzip
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, abort, request
+
+from edge_app.advice import Advice
+from edge_app.farmer import api, pages, problems
+from edge_app.farmer.helpers import init_helpers
+from edge_app.farmer.uploads import MAX_REQUEST_BYTES
+from edge_app.i18n import init_i18n
+from edge_app.pictures import init_pictures
+from edge_app.seam import Node
+
+_COMPRESSED = ("text/html", "text/css", "text/javascript", "image/svg+xml", "application/json")
+_SMALL_BYTES = 600
+_SECURITY = {
+    "Content-Security-Policy": "; ".join(
+        (
+            "default-src 'none'",
+            *(
+                f"{kind} 'self'"
+                for kind in (
+                    "img-src",
+                    "style-src",
+                    "script-src",
+                    "font-src",
+                    "media-src",
+                    "connect-src",
+                    "form-action",
+                )
+            ),
+            "base-uri 'none'",
+            "frame-ancestors 'none'",
+        )
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Robots-Tag": "noindex, nofollow",
+    # Not "no-referrer": with it browsers send "Origin: null" on our own forms, which are then
+    # indistinguishable from another site's.  Other sites are told nothing either way.
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+def create_app(node: Node, advice: Advice) -> Flask:
+    """The WSGI application for ``node``, speaking ``advice``; it holds no state of its own."""
+    app = Flask(__name__)
+    app.config.update(
+        MAX_CONTENT_LENGTH=MAX_REQUEST_BYTES,
+        MAX_FORM_PARTS=64,
+        SEND_FILE_MAX_AGE_DEFAULT=365 * 24 * 3600,
+    )
+    app.json.ensure_ascii = False  # type: ignore[attr-defined]
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.extensions["ghalla_node"], app.extensions["ghalla_advice"] = node, advice
+    init_i18n(app)
+    init_pictures(app)
+    init_helpers(app)
+    app.register_blueprint(pages.blueprint)
+    app.register_blueprint(pages.root)
+    app.register_blueprint(api.blueprint)
+    problems.init_problems(app)
+    app.before_request(_refuse_other_sites)
+    app.after_request(_finish)
+    return app
+
+
+def _refuse_other_sites() -> None:
+    """Refuse a POST that another site makes this phone send.
+
+    Sec-Fetch-Site does not exist on plain http, Origin and Referer do; a program sends none.
+    """
+    if request.method in ("GET", "HEAD", "OPTIONS"):
+        return
+    site = request.headers.get("Sec-Fetch-Site", "same-origin")
+    source = request.headers.get("Origin") or request.headers.get("Referer")
+    foreign = source is not None and urlsplit(source).netloc != request.host
+    if foreign or site not in ("same-origin", "none"):
+        abort(403)
+
+
+def _finish(response: Response) -> Response:
+    response.headers.update(_SECURITY)
+    if request.endpoint != "static":
+        response.headers.setdefault("Cache-Control", "no-store")
+    return _compress(response)
+
+
+def _compress(response: Response) -> Response:
+    if response.mimetype not in _COMPRESSED or response.status_code != 200:
+        return response
+    response.headers.add("Vary", "Accept-Encoding")
+    if "gzip" not in request.headers.get("Accept-Encoding", ""):
+        return response
+    response.direct_passthrough = False
+    body = response.get_data()
+    if len(body) < _SMALL_BYTES:
+        return response
+    # mtime=0: the same page gives the same bytes.
+    response.set_data(gzip.compress(body, 6, mtime=0))
+    response.headers["Content-Encoding"] = "gzip"
+    return response

@@ -1,0 +1,1 @@
+"""Whole journeys on a served node, as people make them."""

@@ -1,0 +1,82 @@
+"""A real node in a process of its own: ``ghalla serve`` on a free port."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Self
+
+
+class ServedNode:
+    """``with ServedNode(home) as node:``; ``environ`` are extra variables."""
+
+    def __init__(self, home: Path, **environ: str) -> None:
+        self.home = home
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "edge_app.cli", "serve", "--home", str(home), "--port", "0",
+             "--json"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=os.environ | environ,
+            text=True,
+        )  # fmt: skip
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if "addresses" not in line:
+            _, errors = self._process.communicate(timeout=20)
+            raise RuntimeError(f"the node did not start: {line}{errors}")
+        self.address: str = json.loads(line)["addresses"][0]
+
+    @property
+    def pid(self) -> int:
+        """Process id of the server."""
+        return self._process.pid
+
+    def request(
+        self, method: str, path: str, body: bytes | None = None, **headers: str
+    ) -> tuple[int, dict[str, str], bytes]:
+        """Status, headers and body of one request."""
+        line = http.client.HTTPConnection(self.address.removeprefix("http://"), timeout=60)
+        try:
+            line.request(method, path, body, headers)
+            answer = line.getresponse()
+            return answer.status, dict(answer.getheaders()), answer.read()
+        finally:
+            line.close()
+
+    def diagnose(self, photo: bytes, query: str = "crop=LYPES&lang=en") -> dict[str, Any]:
+        """The JSON answer for one photo, ``page`` added: where a person can read it."""
+        status, headers, body = self.request(
+            "POST", f"/api/v1/diagnose?{query}", photo, **{"Content-Type": "image/jpeg"}
+        )
+        answer: dict[str, Any] = json.loads(body)
+        return answer | {"http": status, "page": headers.get("Content-Location")}
+
+    def kill(self) -> None:
+        """``kill -9``: no time to tidy up."""
+        self._process.send_signal(signal.SIGKILL)
+        self._finish()
+
+    def _finish(self) -> int:
+        code = self._process.wait(20)
+        for stream in (self._process.stdout, self._process.stderr):
+            if stream:
+                stream.close()
+        return code
+
+    def stop(self) -> int:
+        """SIGTERM; returns the exit code."""
+        if self._process.poll() is None:
+            self._process.terminate()
+        return self._finish()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.stop()

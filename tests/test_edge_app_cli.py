@@ -1,0 +1,151 @@
+"""The command line as a stranger runs it: answers, JSON, exit codes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from edge_app import cli
+from edge_app.languages import LANGS
+from tests.builders import leaf_jpeg
+from tests.serving import ServedNode
+
+KEYS = ["photo", "status", "crop", "candidates", "alert", "advice", "model", "timing_ms"]
+
+
+def ghalla(*words: str | Path) -> Result:
+    return CliRunner().invoke(cli.main, [str(word) for word in words], catch_exceptions=False)
+
+
+def said(result: Result) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> list[Path]:
+    paths = [tmp_path / f"leaf{n}.jpg" for n in range(3)]
+    for seed, path in enumerate(paths):
+        path.write_bytes(leaf_jpeg(seed=seed))
+    return paths
+
+
+@pytest.mark.parametrize(
+    "words",
+    [[], ["init"], ["serve"], ["check"], ["diagnose"], ["model"], ["model", "list"]],
+    ids=" ".join,
+)
+def test_every_verb_has_help_and_json(words: list[str]) -> None:
+    result = ghalla(*words, "--help")
+    assert result.exit_code == 0
+    assert "--help" in result.stdout
+    assert "--json" in result.stdout or words in ([], ["model"])
+
+
+def test_one_plant_one_answer(photos: list[Path]) -> None:
+    result = ghalla("diagnose", "--crop", "tomato", "--json", *photos)
+    [answer] = said(result)
+    assert result.exit_code == 0
+    assert list(answer) == KEYS
+    assert answer["crop"] == "Solanum lycopersicum"
+    assert set(answer["model"]) == {"name", "version", "sha256"}
+    assert set(answer["timing_ms"]) == {"decode", "infer", "total"}
+
+
+def test_each_photo_a_plant(photos: list[Path]) -> None:
+    answers = said(ghalla("diagnose", "--each", "--json", "--crop", "LYPES", *photos))
+    assert [answer["photo"] for answer in answers] == [str(photo) for photo in photos]
+
+
+@pytest.mark.parametrize("crop", ["Zea mays", "ZEAMX", "maize", "Corn"])
+def test_crop_by_any_name(crop: str, photos: list[Path]) -> None:
+    [answer] = said(ghalla("diagnose", "--json", "--crop", crop, photos[0]))
+    assert answer["crop"] == "Zea mays"
+
+
+def test_a_crop_without_a_model(photos: list[Path]) -> None:
+    [answer] = said(ghalla("diagnose", "--json", "--crop", "wheat", photos[0]))
+    assert (answer["status"], answer["candidates"], answer["model"]) == ("no_model", [], None)
+    assert answer["crop"] == "Triticum aestivum"
+    assert "rust" in ghalla("diagnose", "--crop", "wheat", photos[0]).stdout
+
+
+@pytest.mark.parametrize("lang", LANGS)
+def test_people_are_answered_in_their_language(lang: str, photos: list[Path]) -> None:
+    result = ghalla("diagnose", "--lang", lang, "--crop", "olive", photos[0])
+    assert result.exit_code == 0
+    letters = {"ar": "ا", "zgh": "ⵉ", "fr": "é", "en": "e"}
+    assert letters[lang] in result.stdout
+
+
+def test_a_bad_photo_does_not_stop_the_others(photos: list[Path], tmp_path: Path) -> None:
+    bad = tmp_path / "report.jpg"
+    bad.write_bytes(b"%PDF-1.7")
+    absent = tmp_path / "absent.jpg"
+    result = ghalla("diagnose", "--each", "--json", photos[0], bad, absent, photos[1])
+    assert result.exit_code == 1
+    answers = said(result)
+    assert [a.get("error") for a in answers] == [None, "not_an_image", "not_an_image", None]
+    assert "report.jpg" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["diagnose", "--crop", "unobtainium"], 1),
+        (["diagnose", "--lang", "tlh"], 2),
+        (["diagnose", "--no-such-option"], 2),
+    ],
+)
+def test_wrong_words(words: list[str], code: int, photos: list[Path]) -> None:
+    assert ghalla(*words, photos[0]).exit_code == code
+
+
+def test_seven_photos_are_too_many_for_one_plant(photos: list[Path]) -> None:
+    result = ghalla("diagnose", "--json", *([photos[0]] * 7))
+    assert result.exit_code == 1
+    assert said(result)[0]["error"] == "too_many_photos"
+
+
+def test_init_check_and_model_list(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    missing = ghalla("check", "--home", home, "--json")
+    assert missing.exit_code == 3
+    assert said(missing)[0]["error"] == "no_home"
+    [made] = said(ghalla("init", "--home", home, "--json"))
+    assert said(ghalla("init", "--home", home, "--json")) == [made]
+    [health] = said(ghalla("check", "--home", home, "--json"))
+    parts = {part["name"] for part in health["parts"]}
+    assert parts == {"store", "disk", "model", "clock", "advice", "languages"}
+    models = json.loads(ghalla("model", "list", "--json").stdout)
+    assert models[0]["name"] == "leaf_health"
+    assert "leaf_health" in ghalla("model", "list").stdout
+
+
+def test_bad_settings_are_the_keepers(tmp_path: Path) -> None:
+    (tmp_path / "settings.toml").write_text("prot = 80")
+    result = ghalla("check", "--home", tmp_path)
+    assert result.exit_code == 3
+    assert "prot" in result.stderr
+
+
+def test_a_broken_model_is_the_publishers(
+    photos: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge_app.node.MODEL_FOLDER", tmp_path)
+    assert ghalla("diagnose", photos[0]).exit_code == 4
+
+
+def test_serve_refuses_a_home_and_a_port_in_use(tmp_path: Path) -> None:
+    with ServedNode(tmp_path / "home") as node:
+        second = ghalla("serve", "--home", node.home, "--json")
+        assert second.exit_code == 3
+        assert said(second)[0]["error"] == "home_in_use"
+        port = node.address.rsplit(":", 1)[1]
+        other = ghalla("serve", "--home", tmp_path / "other", "--port", port, "--json")
+        assert other.exit_code == 3
+        assert said(other)[0]["error"] == "port_in_use"
+        assert node.stop() == 0
