@@ -155,6 +155,7 @@ def from_json(plain: Mapping[str, Any]) -> Diagnosis:
         model=None if plain["model"] is None else ModelRef(**plain["model"]),
         photos=tuple(_photo_from_json(photo) for photo in plain["photos"]),
         timing=Timing(**plain["timing"]),
+        consent=plain["consent"],
     )
 
 

@@ -103,7 +103,8 @@ class Diagnosis:
     ``candidates`` are sorted, likeliest first, at most five; empty for ``not_a_plant``,
     ``poor_photo`` and ``no_model``.  ``crop`` is an EPPO code: the one the person picked, else the
     likeliest, else None.  ``alert`` marks a regulated or absent pest among the candidates: never
-    confirmed by the node alone.
+    confirmed by the node alone.  ``consent`` is the version of the wording under which the person
+    agreed that the photos are kept, None where nobody did.
     """
 
     id: str
@@ -115,6 +116,7 @@ class Diagnosis:
     model: ModelRef | None
     photos: tuple[PhotoVerdict, ...]
     timing: Timing
+    consent: str | None = None
 
     @property
     def top(self) -> Candidate | None:
