@@ -21,7 +21,7 @@ WEB_SOURCES := package.json package-lock.json edge_app/webassets.py \
 run: $(VENV)/.web
 	$(BIN)/ghalla serve --home $(HOME_DIR) --host $(HOST) --port $(PORT)
 
-test: $(VENV)/.test $(VENV)/.web lint
+test: $(VENV)/.test $(VENV)/.webtest lint
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/.test
@@ -30,7 +30,7 @@ lint: $(VENV)/.test
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.test $(VENV)/.web
+bench: $(VENV)/.test $(VENV)/.webbench
 	$(BIN)/python -m tests.bench.bench_diagnose
 	$(BIN)/python -m tests.bench.bench_store
 	$(BIN)/python -m tests.bench.bench_lighthouse
@@ -59,8 +59,16 @@ $(VENV)/.train: $(VENV)/.app
 	touch $@
 
 $(VENV)/.web: $(VENV)/.app $(WEB_SOURCES)
-	deploy/make_web.sh $(BIN)
+	deploy/make_web.sh $(BIN) --omit=dev --omit=optional
 	touch $@
+
+$(VENV)/.webtest: $(VENV)/.app $(WEB_SOURCES)
+	deploy/make_web.sh $(BIN) --omit=optional
+	touch $@ $(VENV)/.web
+
+$(VENV)/.webbench: $(VENV)/.app $(WEB_SOURCES)
+	deploy/make_web.sh $(BIN)
+	touch $@ $(VENV)/.web $(VENV)/.webtest
 
 clean:
 	rm -rf $(VENV) .build node_modules edge_app/static/vendor edge_app/translations/*/LC_MESSAGES/*.mo

@@ -17,7 +17,7 @@ from field_data.errors import KeeperError
 
 PREFIX = "GHALLA_"
 # Variables that are no settings of the node.
-_OTHERS = frozenset({"GHALLA_NPM", "GHALLA_CHROMIUM", "GHALLA_DATA"})
+_OTHERS = frozenset({"GHALLA_DATA", "GHALLA_HOME"})
 
 
 def _setting(default: int | str, doc: str) -> Any:

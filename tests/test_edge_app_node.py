@@ -147,7 +147,8 @@ def test_settings_come_from_file_and_environment(tmp_path: Path) -> None:
     assert read_settings(tmp_path, {}) == Settings()
     (tmp_path / "settings.toml").write_text('port = 9000\nhost = "0.0.0.0"\n')
     assert read_settings(tmp_path, {}).port == 9000
-    said = read_settings(tmp_path, {"GHALLA_PORT": "7", "HOME": "/", "GHALLA_DATA": "/x"})
+    environ = {"GHALLA_PORT": "7", "HOME": "/", "GHALLA_DATA": "/x", "GHALLA_HOME": "/y"}
+    said = read_settings(tmp_path, environ)
     assert (said.port, said.host) == (7, "0.0.0.0")
 
 

@@ -280,9 +280,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / NAME)
-    parser.add_argument(
-        "--px", type=int, help="side of the input (default: the finish)"
-    )
+    parser.add_argument("--px", type=int, help="side of the input (default: the finish)")
     given = parser.parse_args()
     export(given.data, given.run, given.out, given.px)
 
