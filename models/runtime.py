@@ -18,6 +18,7 @@ Image = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 OUTPUTS = ("logits", "gate", "embedding")
 _TRIALS = 5
+_CLEARLY = 1.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,32 +74,27 @@ class OnnxModel:
         """Run n photos, uint8 [n, px, px, 3] RGB."""
         return Outputs(*self._session.run(list(OUTPUTS), {"image": images}))
 
-    def best_ms(self, px: int) -> float:
-        """Fastest of a few runs on one photo, milliseconds."""
+    def timed_ms(self, px: int) -> float:
+        """Milliseconds of one run on one photo."""
         image = np.zeros((1, px, px, 3), np.uint8)
-        times = []
-        for _ in range(_TRIALS):
-            started = time.perf_counter()
-            self.run(image)
-            times.append(time.perf_counter() - started)
-        return min(times) * 1e3
+        started = time.perf_counter()
+        self.run(image)
+        return (time.perf_counter() - started) * 1e3
 
 
 def load_fastest(folder: Path, manifest: Manifest) -> tuple[OnnxModel, ModelFile]:
-    """The variant that is faster on this very machine (a Pi 4 has no int8 dot product).
+    """The variant for this machine: int8, unless float32 is clearly faster (no int8 dot product).
+
+    Taken in turns and judged by the fastest run, so that a busy moment does not decide.
 
     Raises:
         PublisherError: ``model_missing`` or ``model_corrupt``, as soon as one variant is not sound.
     """
-    best: tuple[float, OnnxModel, ModelFile] | None = None
-    for variant in ("int8", "fp32"):
-        part = manifest.files.get(variant)
-        if part is None:
-            continue
-        model = OnnxModel(checked_bytes(folder, part), manifest.px, len(manifest.labels))
-        cost = model.best_ms(manifest.px)
-        if best is None or cost < best[0]:
-            best = (cost, model, part)
-    if best is None:
-        raise PublisherError("bad_manifest", "no fp32 and no int8 file")
-    return best[1], best[2]
+    parts = [manifest.files[name] for name in ("int8", "fp32") if name in manifest.files]
+    models = [
+        OnnxModel(checked_bytes(folder, part), manifest.px, len(manifest.labels)) for part in parts
+    ]
+    rounds = [[model.timed_ms(manifest.px) for model in models] for _ in range(_TRIALS)]
+    fastest = [min(times) for times in zip(*rounds, strict=True)]
+    chosen = 1 if len(parts) == 2 and fastest[1] * _CLEARLY < fastest[0] else 0
+    return models[chosen], parts[chosen]

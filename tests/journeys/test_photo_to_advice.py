@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from models.diagnosis import Diagnoser
+from models.manifest import read_manifest
 from tests.browsers import CHROMIUM, FLAGS, PHONE
 from tests.builders import encoded, leaf_jpeg, leaf_pixels
 from tests.serving import ServedNode
@@ -151,19 +151,24 @@ def test_the_command_line_gives_the_accuracy_that_the_card_claims(photo_set: Pat
     from edge_app.node import MODEL_FOLDER
     from models.training import dataset
 
-    model = Diagnoser(MODEL_FOLDER)
-    claimed = model.manifest.metrics["tests"]["test-public"]
+    manifest = read_manifest(MODEL_FOLDER)
+    claimed = manifest.metrics["tests"]["test-public"]
+    measured = next(f.sha256 for f in manifest.files.values() if f.file == claimed["variant"])
     rows = [r for r in dataset.of_split(dataset.read_rows(photo_set), "test-public")
             if r.crop != dataset.NEGATIVE]  # fmt: skip
-    right = 0
+    right, spoke = 0, set()
     for crop in sorted({r.crop for r in rows}):
         own = [r for r in rows if r.crop == crop]
         files = [str(photo_set / r.file) for r in own]
         result = CliRunner().invoke(main, ["diagnose", "--each", "--json", "--crop", crop, *files])
         assert result.exit_code == 0
         for row, line in zip(own, result.stdout.splitlines(), strict=True):
-            said = json.loads(line)["candidates"]
-            right += bool(said) and said[0]["condition"] == row.condition
-    # The card's figure is that of one variant; the other may differ by a few photos.
-    slack = 0.0 if model.variant == claimed["variant"] else 0.01
-    assert abs(right / len(rows) - claimed["all"]["accuracy"]) <= slack + 5e-5
+            said = json.loads(line)
+            spoke.add(said["model"]["sha256"])
+            right += (
+                bool(said["candidates"]) and said["candidates"][0]["condition"] == row.condition
+            )
+    # The card's figure is that of one variant; where this machine is faster with the other one, a
+    # few photos may differ.
+    slack = 5e-5 if spoke == {measured} else 0.01
+    assert abs(right / len(rows) - claimed["all"]["accuracy"]) <= slack
