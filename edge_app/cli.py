@@ -56,6 +56,8 @@ def _guarded(as_json: bool, action: Callable[[], None]) -> None:
         action()
     except GhallaError as error:
         _fail(error, as_json)
+    except OSError as error:
+        _fail(KeeperError("home_unusable", f"cannot use that folder: {error}"), as_json)
 
 
 @click.group()
@@ -122,8 +124,6 @@ def check(home: Path, as_json: bool) -> None:
     def action() -> None:
         from edge_app.health import check_home
 
-        if not home.is_dir():
-            raise KeeperError("no_home", f"{home} is not there. Make it: ghalla init --home {home}")
         parts = check_home(home)
         good = all(part.ok for part in parts)
         if as_json:
@@ -136,6 +136,57 @@ def check(home: Path, as_json: bool) -> None:
                 click.echo(f"{'ok  ' if part.ok else 'CARE'}  {part.name:7} {part.detail}")
         if not good:
             sys.exit(_EXIT[KeeperError])
+
+    _guarded(as_json, action)
+
+
+@main.command()
+@_HOME
+@_JSON
+def asked(home: Path, as_json: bool) -> None:
+    """List what farmers ask an agent to look at: the code they say, and the page to open."""
+
+    def action() -> None:
+        from edge_app.answer import spoken_code
+        from edge_app.health import open_log
+
+        with open_log(home) as log:
+            for each in log.asked():
+                code, page = spoken_code(each.id), f"/fr/result/{each.id}"
+                if as_json:
+                    said = {"code": code, "page": page, "crop": each.crop, "status": each.status}
+                    click.echo(json.dumps(said))
+                else:
+                    click.echo(f"{code}  {each.crop or '?':6} {each.status:12} {page}")
+
+    _guarded(as_json, action)
+
+
+@main.command()
+@_HOME
+@_JSON
+@click.option("--code", help="The six digits that the farmer's page shows.")
+@click.option("--older-than", type=click.IntRange(1), metavar="DAYS", help="By age.")
+def forget(home: Path, as_json: bool, code: str | None, older_than: int | None) -> None:
+    """Erase answers with their photos: by a farmer's code, or by age.  There is no way back."""
+
+    def action() -> None:
+        from edge_app.answer import spoken_code
+        from edge_app.health import open_log
+        from field_data.clock import now
+
+        if (code is None) == (older_than is None):
+            raise click.UsageError("say either --code or --older-than")
+        with open_log(home) as log:
+            if older_than is not None:
+                chosen = log.older_than(now().utc_s - older_than * 86400)
+            else:
+                digits = "".join(filter(str.isdigit, code or ""))
+                chosen = [each for each in log.ids() if spoken_code(each) == digits]
+            log.forget(chosen)
+        if not chosen and code is not None:
+            raise PersonError("unknown_diagnosis", f"no answer has the code {code}")
+        click.echo(json.dumps({"erased": len(chosen)}) if as_json else f"Erased: {len(chosen)}")
 
     _guarded(as_json, action)
 

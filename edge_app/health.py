@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from edge_app.advice import Advice
@@ -11,7 +13,7 @@ from edge_app.settings import Settings, read_settings
 from field_data.clock import now
 from field_data.diagnoses import DiagnosisLog
 from field_data.document_store import DocumentStore
-from field_data.errors import GhallaError
+from field_data.errors import GhallaError, KeeperError
 from field_data.files import free_bytes
 from field_data.photos import PhotoStore
 from field_data.types import Trust
@@ -22,12 +24,17 @@ _MB = 1_000_000
 VENDOR = Path(__file__).parent / "static" / "vendor"
 
 
+def set_aside(home: Path) -> list[str]:
+    """Names of damaged stores that were moved aside and are still there."""
+    return sorted(path.name for path in home.glob(f"{STORE}.damaged-*"))
+
+
 def store_part(home: Path, log: DiagnosisLog) -> Part:
     """The document store: sound, or begun anew beside a damaged file that is still there."""
-    aside = sorted(path.name for path in home.glob(f"{STORE}.damaged-*"))
+    aside = set_aside(home)
     if aside:
         return Part("store", False, "store_damaged", f"set aside, to be looked at: {aside}")
-    return Part("store", True, "ok", f"{log.count()} diagnoses, {len(log.asked())} for the agent")
+    return Part("store", True, "ok", f"{log.count()} diagnoses, {log.asked_count()} for the agent")
 
 
 def disk_part(home: Path, settings: Settings) -> Part:
@@ -74,20 +81,35 @@ def fonts_part() -> Part:
 def check_home(home: Path) -> list[Part]:
     """Every part of a home, seen from outside: works beside a running server and after a crash.
 
+    Nothing is made, moved or mended here.
+
     Raises:
-        KeeperError: ``bad_settings``, or the store's own.
+        KeeperError: ``no_home``, ``bad_settings``, or the store's own.
     """
     from edge_app.advice import load_advice
     from edge_app.node import load_model
 
     settings = read_settings(home)
-    with DocumentStore(home / STORE) as store:
-        log = DiagnosisLog(store, PhotoStore(home / "photos"))
-        first = [store_part(home, log), disk_part(home, settings)]
-    return [
-        *first,
-        model_part(load_model()),
-        clock_part(),
-        advice_part(load_advice()),
-        fonts_part(),
-    ]
+    parts = [model_part(load_model()), clock_part(), advice_part(load_advice()), fonts_part()]
+    try:
+        with open_log(home) as log:
+            store = store_part(home, log)
+    except KeeperError as error:
+        if error.code == "no_home":
+            raise
+        store = Part("store", False, error.code, str(error))
+    return [store, disk_part(home, settings), *parts]
+
+
+@contextmanager
+def open_log(home: Path) -> Iterator[DiagnosisLog]:
+    """The log of a home, beside a server that may be running.
+
+    Raises:
+        KeeperError: ``no_home``, ``store_damaged`` or the store's own.
+    """
+    path = home / STORE
+    if not path.is_file():
+        raise KeeperError("no_home", f"{home} is no home of a node: ghalla init --home {home}")
+    with DocumentStore(path, set_aside=False) as store:
+        yield DiagnosisLog(store, PhotoStore(home / "photos"))

@@ -51,10 +51,10 @@ def init_home(home: Path) -> str:
     """Make a home with its store, or complete one; returns the node's id.
 
     Raises:
-        KeeperError: ``disk_full``, or the store's own.
+        KeeperError: ``home_in_use``, ``disk_full``, or the store's own.
     """
     make_home(home)
-    with DocumentStore(home / STORE) as store:
+    with HomeLock(home), DocumentStore(home / STORE) as store:
         return node_id(store)
 
 
@@ -77,7 +77,10 @@ class FarmNode:
             self.id = node_id(self._store)
             self._photos = PhotoStore(home / "photos")
             self._log = DiagnosisLog(self._store, self._photos)
-            self._log.tidy()
+            # Beside a store that was set aside every photo looks unused: keep them until the
+            # keeper has looked at it.
+            if not health.set_aside(home):
+                self._log.tidy()
             self._model = load_model(model_folder)
             self._turnstile = Turnstile(self.settings.workers, self.settings.queue)
         except BaseException:
@@ -111,7 +114,9 @@ class FarmNode:
         """Read, record, answer; see the seam."""
         if crop is not None and self._advice.crop(crop) is None:
             raise PersonError("unknown_crop", f"no crop {crop}", crop=crop)
-        reading = self._read(photos, crop, consent is not None)
+        # File names may hold a person's name or number: they are not kept.
+        plain = [(f"photo-{place}", data) for place, (_, data) in enumerate(photos, start=1)]
+        reading = self._read(plain, crop, consent is not None)
         diagnosis = Diagnosis(
             id=new_id(),
             at=now(),

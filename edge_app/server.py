@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import ctypes
+import logging
+import shutil
 import signal
 import socket
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +21,11 @@ from edge_app.farmer.uploads import MAX_REQUEST_BYTES
 from edge_app.node import FarmNode
 from edge_app.web import create_app
 from field_data.errors import KeeperError
+from field_data.files import make_folder
 
 # Threads beyond those that diagnose or wait: pages and pictures go on while the queue is full.
 _SPARE_THREADS = 8
+_CONNECTIONS = 200
 # Bodies above this go to a temporary file until it is their turn.
 _IN_MEMORY_BYTES = 1024 * 1024
 _READ_BYTES = 256 * 1024
@@ -40,10 +46,12 @@ def _server(app: Flask, node: FarmNode, listening: socket.socket) -> Any:
         app,
         sockets=[listening],
         threads=node.settings.workers + node.settings.queue + _SPARE_THREADS,
-        connection_limit=1000,
+        # Far below the usual 1024 open files; poll, since select breaks above them.
+        connection_limit=_CONNECTIONS,
+        asyncore_use_poll=True,
         channel_timeout=120,
         # A little above Flask's limit, which answers in the phone's language.
-        max_request_body_size=2 * MAX_REQUEST_BYTES,
+        max_request_body_size=MAX_REQUEST_BYTES + 16 * _IN_MEMORY_BYTES,
         inbuf_overflow=_IN_MEMORY_BYTES,
         recv_bytes=_READ_BYTES,
         ident=None,
@@ -64,16 +72,39 @@ def _tame_malloc() -> None:
         return
 
 
+@contextmanager
+def _uploads_on_disk(home: Path) -> Iterator[None]:
+    """Let large uploads wait beside the store: the system's folder may be memory (Debian 13)."""
+    folder, before = home / "uploads", tempfile.tempdir
+    shutil.rmtree(folder, ignore_errors=True)  # left by a power cut
+    make_folder(folder)
+    tempfile.tempdir = str(folder)
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def _stop(_signal: int, _frame: object) -> None:
     raise SystemExit(0)
 
 
 def addresses(host: str, port: int) -> list[str]:
     """Where to reach the node: this machine, and its Wi-Fi address if it listens there."""
-    if host not in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
-        return [f"http://{host}:{port}"]
-    found = {info[4][0] for info in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)}
-    return [f"http://{address}:{port}" for address in ["127.0.0.1", *sorted(found - {"127.0.0.1"})]]
+    if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
+        return [f"http://{each}:{port}" for each in ("127.0.0.1", *_own_address())]
+    return [f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"]
+
+
+def _own_address() -> list[str]:
+    """The address of the interface that leads outside; none on a machine without a network."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # a documentation address: nothing is sent
+        except OSError:
+            return []
+        return [str(probe.getsockname()[0])]
 
 
 def serve(
@@ -89,8 +120,10 @@ def serve(
         KeeperError: ``home_in_use``, ``port_in_use``, ``bad_settings`` or the store's own.
     """
     _tame_malloc()
+    # A full queue is ordinary and answered; waitress would log every request that waits for it.
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     advice = advice or load_advice()
-    with FarmNode(home, advice) as node:
+    with FarmNode(home, advice) as node, _uploads_on_disk(home):
         host, port = host or node.settings.host, node.settings.port if port is None else port
         with _listen(host, port) as listening:
             server = _server(create_app(node, advice), node, listening)

@@ -78,7 +78,10 @@ def _refuse_other_sites() -> None:
         return
     site = request.headers.get("Sec-Fetch-Site", "same-origin")
     source = request.headers.get("Origin") or request.headers.get("Referer")
-    foreign = source is not None and urlsplit(source).netloc != request.host
+    try:
+        foreign = source is not None and urlsplit(source).netloc != request.host
+    except ValueError:  # no address at all
+        foreign = True
     if foreign or site not in ("same-origin", "none"):
         abort(403)
 

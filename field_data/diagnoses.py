@@ -94,6 +94,7 @@ class DiagnosisLog:
                 self._asked.remove(where("diagnosis") == id)
                 self._uses.remove(mine)
                 self._remove_unused(photos)
+        self._store.checkpoint()
 
     def ask_agent(self, id: str) -> None:
         """Put the diagnosis on the agent's list; ``PersonError("unknown_diagnosis")`` if gone."""
@@ -106,6 +107,19 @@ class DiagnosisLog:
     def asked_agent(self, id: str) -> bool:
         """Whether the diagnosis is on the agent's list."""
         return self._asked.contains(where("diagnosis") == id)
+
+    def asked_count(self) -> int:
+        """How long the agent's list is."""
+        return len(self._asked)
+
+    def older_than(self, utc_s: float) -> list[str]:
+        """Ids of the diagnoses made before that moment, by a clock that could be trusted."""
+        old = (from_json(row) for row in self._log.all())
+        return [d.id for d in old if d.at.utc_s < utc_s and d.at.trust is not Trust.UNKNOWN]
+
+    def ids(self) -> list[str]:
+        """Ids of all diagnoses, first made first."""
+        return [row["id"] for row in self._log.all()]
 
     def asked(self) -> list[Diagnosis]:
         """The agent's list, first asked first."""

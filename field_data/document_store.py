@@ -211,16 +211,23 @@ class DocumentStore(TinyDB):
     ``migrations`` run in order, each once in the life of the file, each in a transaction of its
     own; a fresh file runs them all.  A file that has seen more of them than are given here was
     written by newer code and is refused with ``KeeperError("store_newer")``.  A file that SQLite
-    cannot read is moved aside: `damaged` names it, and the store is fresh.
+    cannot read is moved aside: `damaged` names it, and the store is fresh.  Only who holds the
+    home's lock may do that; anybody else says ``set_aside=False`` and gets
+    ``KeeperError("store_damaged")``.
     """
 
     table_class: type[Table] = DocumentTable
     default_storage_class: type[Storage] = SqliteStorage  # type: ignore[assignment]
 
     def __init__(
-        self, path: Path | str, *, migrations: Sequence[Migration] = (), busy_s: float = 30.0
+        self,
+        path: Path | str,
+        *,
+        migrations: Sequence[Migration] = (),
+        busy_s: float = 30.0,
+        set_aside: bool = True,
     ) -> None:
-        super().__init__(path, busy_s=busy_s)
+        super().__init__(path, busy_s=busy_s, set_aside=set_aside)
         self._rows = cast(SqliteStorage, self.storage)
         try:
             self._migrate(migrations)
@@ -241,6 +248,10 @@ class DocumentStore(TinyDB):
     def transaction(self) -> AbstractContextManager[None]:
         """Join what is done inside, in all tables, into one durable step; see `SqliteStorage`."""
         return self._rows.transaction()
+
+    def checkpoint(self) -> None:
+        """Empty SQLite's log into the file, so that what was erased is not left in the log."""
+        self._rows.checkpoint()
 
     def index(self, table: str, field: str) -> None:
         """Let ``==`` on ``field`` ("crop", "at.trust") of ``table`` be found without a search.

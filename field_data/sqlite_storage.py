@@ -41,7 +41,7 @@ class SqliteStorage(Storage):
     Not to be used across ``os.fork``.
     """
 
-    def __init__(self, path: Path | str, *, busy_s: float = 30.0) -> None:
+    def __init__(self, path: Path | str, *, busy_s: float = 30.0, set_aside: bool = True) -> None:
         self.path = Path(path)
         self.damaged: Path | None = None
         self.indexes: dict[str, list[FieldPath]] = {}
@@ -51,16 +51,16 @@ class SqliteStorage(Storage):
         self._opening = threading.Lock()
         self._closers: list[weakref.finalize[..., Session]] = []
         self._closed = False
-        self._open()
+        self._open(set_aside)
 
-    def _open(self) -> None:
+    def _open(self, set_aside: bool) -> None:
         make_folder(self.path.parent)
         fresh = not self.path.exists()
         try:
             self._check()
         except KeeperError as error:
             self._close_connections()
-            if error.code != "store_damaged":
+            if error.code != "store_damaged" or not set_aside:
                 raise
             self.damaged = move_aside(self.path)
             self._check()
@@ -86,6 +86,11 @@ class SqliteStorage(Storage):
             with self._opening:
                 self._closers = [old for old in self._closers if old.alive] + [closer]
         return session
+
+    def checkpoint(self) -> None:
+        """Move the log into the file and empty it; left for later while others read."""
+        with sqlite_errors(self.path), self._writer:
+            self._session().con.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
         """Close the connections of all threads, after the write that is under way."""

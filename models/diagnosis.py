@@ -75,8 +75,8 @@ def fuse(manifest: Manifest, each: Floats) -> Floats:
 
     A plant is healthy only if its leaves are: the healthy classes take the geometric mean, which
     one clearly sick leaf pulls down.  What is left goes to the conditions, each photo weighing as
-    much as it looks sick.  Photos of one plant are no independent witnesses, so more photos never
-    make the answer surer than the photos are.
+    much as it looks sick.  Photos of one plant are no independent witnesses, so no class gets more
+    than its surest photo gives it; what is cut off stays doubt, and the sum is then below one.
     """
     healthy = np.array([condition == HEALTHY for _, condition in manifest.labels])
     fine = np.where(healthy, np.exp(np.log(each + 1e-9).mean(axis=0)), 0.0)
@@ -84,8 +84,7 @@ def fuse(manifest: Manifest, each: Floats) -> Floats:
     weight = sick.sum()
     rest = 1.0 - fine.sum()
     spread = sick.sum(axis=0) / weight if weight > 0 else np.zeros(each.shape[1])
-    fused = fine + rest * spread
-    return np.asarray(fused / fused.sum(), dtype=np.float64)
+    return np.asarray(np.minimum(fine + rest * spread, each.max(axis=0)), dtype=np.float64)
 
 
 def gate_fault(gate: NDArray[np.float32], limits: Thresholds) -> PhotoFault | None:

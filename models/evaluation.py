@@ -16,7 +16,7 @@ _BINS = 15
 class Answer:
     """One judged photo: the truth, where it is from, and what was answered.
 
-    ``condition`` is the likeliest condition or None when the photo was refused; ``probability``
+    ``said`` is the likeliest (crop, condition), or None when the photo was refused; ``probability``
     its calibrated probability.
     """
 
@@ -25,13 +25,13 @@ class Answer:
     setting: str
     source: str
     status: Status
-    condition: str | None
+    said: tuple[str, str] | None
     probability: float
 
     @property
     def right(self) -> bool:
-        """The likeliest condition is the true one; a refused photo is wrong."""
-        return self.condition == self.truth
+        """Crop and condition are the true ones; a refused photo is wrong."""
+        return self.said == (self.crop, self.truth)
 
 
 def accuracy(answers: Sequence[Answer]) -> float:
@@ -45,7 +45,7 @@ def macro_f1(answers: Sequence[Answer]) -> float:
     scores = []
     for crop, condition in truths:
         hits = sum(a.right for a in answers if (a.crop, a.truth) == (crop, condition))
-        said = sum((a.crop, a.condition) == (crop, condition) for a in answers)
+        said = sum(a.said == (crop, condition) for a in answers)
         there = sum((a.crop, a.truth) == (crop, condition) for a in answers)
         scores.append(2 * hits / (said + there))
     return sum(scores) / len(scores)
@@ -65,7 +65,7 @@ def selective_accuracy(answers: Sequence[Answer]) -> float | None:
 def expected_calibration_error(answers: Sequence[Answer]) -> float:
     """ECE of the likeliest condition, 15 equal-width bins (Guo et al. 2017), refused left out."""
     bins: dict[int, list[Answer]] = defaultdict(list)
-    given = [a for a in answers if a.condition is not None]
+    given = [a for a in answers if a.said is not None]
     for answer in given:
         bins[min(_BINS - 1, int(answer.probability * _BINS))].append(answer)
     gaps = (
@@ -84,7 +84,7 @@ def summary(answers: Sequence[Answer]) -> dict[str, Any]:
         "macro_f1": round(macro_f1(answers), 4),
         "coverage": round(coverage(answers), 4),
         "right_when_confident": None if sure is None else round(sure, 4),
-        "refused": sum(a.condition is None for a in answers),
+        "refused": sum(a.said is None for a in answers),
         "ece": round(expected_calibration_error(answers), 4),
     }
 

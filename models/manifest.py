@@ -99,23 +99,34 @@ def parse_manifest(text: str, where: str = "manifest") -> Manifest:
             for key, value in raw["files"].items()
         }
         manifest = Manifest(**raw)
-    except (ValueError, TypeError, KeyError) as error:
+        _check(manifest, where)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise PublisherError("bad_manifest", f"{where}: {error}") from error
-    _check(manifest, where)
     return manifest
 
 
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def _check(manifest: Manifest, where: str) -> None:
+    limits = [getattr(manifest.thresholds, each.name) for each in fields(Thresholds)]
+    files = manifest.files.values()
+    texts = [manifest.name, manifest.version, *(part.file for part in files)]
     problems = {
+        "a temperature or threshold is no number": not all(
+            _is_number(value) for value in (manifest.temperature, *limits)
+        ),
+        "px is no whole number": type(manifest.px) is not int,
+        "name, version or a file is no text": not all(isinstance(text, str) for text in texts),
         f"schema {manifest.schema} is not {SCHEMA}": manifest.schema != SCHEMA,
         "no labels or the same label twice": not manifest.labels
         or len(set(manifest.labels)) < len(manifest.labels),
         "px outside 32..1024": not 32 <= manifest.px <= 1024,
         "temperature must be positive": not manifest.temperature > 0,
         "no fp32 and no int8 file": not {"fp32", "int8"} & set(manifest.files),
-        "a file name with a folder": any(
-            Path(f.file).name != f.file for f in manifest.files.values()
-        ),
+        "no neighbours": "neighbours" not in manifest.files,
+        "a file name with a folder": any(Path(part.file).name != part.file for part in files),
     }
     for problem, found in problems.items():
         if found:

@@ -6,12 +6,8 @@ JPEGs are decoded at a reduced scale, which costs a third of a full decode.
 
 from __future__ import annotations
 
-import os
-
-# OpenCV reads this once, at import: it writes its complaints about broken files to stderr.
-os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
-
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -30,9 +26,13 @@ KEPT_SHORT_PX = 720
 KEPT_PX = 1024
 _KEPT_QUALITY = 80
 # Most pixels accepted.  A baseline JPEG is decoded at reduced scale; everything else costs memory
-# for every pixel, so it gets less (24 MP: a 6000 x 4000 camera).
-_MAX_PIXELS = {"jpeg": 120_000_000, "progressive jpeg": 24_000_000}
+# for every pixel, so it gets less (24 MP: a 6000 x 4000 camera), animations less still.
+_MAX_PIXELS = {"jpeg": 120_000_000, "gif": 8_000_000, "animated webp": 8_000_000}
 _MAX_PIXELS_OTHER = 24_000_000
+# No phone makes a photo longer than a panorama of this shape.
+_MAX_ASPECT = 8
+# A progressive JPEG is decoded again for each scan; phones write about ten.
+_MAX_SCANS = 32
 _REDUCED = {
     1: cv2.IMREAD_COLOR,
     2: cv2.IMREAD_REDUCED_COLOR_2,
@@ -53,23 +53,40 @@ class Header:
     height: int
 
 
-def _jpeg_header(data: bytes) -> Header | None:
+def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """(marker, where it stands, body) up to the first scan; ends where the file is malformed.
+
+    Stricter than the decoder on purpose: bytes that it would skip could hide another size.
+    """
     at = 2
-    while at + 9 < len(data):
-        if data[at] != 0xFF:
-            return None
+    while at + 4 <= len(data) and data[at] == 0xFF:
         marker = data[at + 1]
         if marker == 0xFF:  # fill byte
             at += 1
-            continue
-        if 0xD0 <= marker <= 0xD9 or marker == 0x01:  # markers without a length
+        elif 0xD0 <= marker <= 0xD7 or marker == 0x01:  # markers without a length
             at += 2
-            continue
+        elif marker < 0xC0 or marker in (0xD8, 0xD9):
+            return
+        else:
+            length = int(struct.unpack(">H", data[at + 2 : at + 4])[0])
+            yield marker, at, data[at + 4 : at + 2 + length]
+            at += 2 + length
+
+
+def _jpeg_header(data: bytes) -> Header | None:
+    frame: tuple[int, int, int, int] | None = None
+    for marker, at, body in _jpeg_segments(data):
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            height, width = struct.unpack(">HH", data[at + 5 : at + 9])
-            kind = "jpeg" if marker in (0xC0, 0xC1) else "progressive jpeg"
-            return Header(kind, width, height)
-        at += 2 + int(struct.unpack(">H", data[at + 2 : at + 4])[0])
+            if frame is not None or len(body) < 6:
+                return None
+            frame = (marker, *struct.unpack(">HHB", body[1:6]))
+        elif marker == 0xDA:
+            if frame is None or not body or data.count(b"\xff\xda", at) > _MAX_SCANS:
+                return None
+            coding, height, width, components = frame
+            # Several scans make the decoder hold the whole photo, whatever the first marker says.
+            cheap = coding in (0xC0, 0xC1) and body[0] == components
+            return Header("jpeg" if cheap else "progressive jpeg", width, height)
     return None
 
 
@@ -77,7 +94,8 @@ def _webp_header(data: bytes) -> Header | None:
     chunk = data[12:16]
     if chunk == b"VP8X" and len(data) >= 30:
         width = 1 + int.from_bytes(data[24:27], "little")
-        return Header("webp", width, 1 + int.from_bytes(data[27:30], "little"))
+        kind = "animated webp" if data[20] & 0x02 else "webp"
+        return Header(kind, width, 1 + int.from_bytes(data[27:30], "little"))
     if chunk == b"VP8L" and len(data) >= 25:
         bits = int.from_bytes(data[21:25], "little")
         return Header("webp", 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF))
@@ -92,7 +110,7 @@ def read_header(data: bytes) -> Header:
 
     Raises:
         PersonError: ``heic``, ``not_an_image``, ``photo_damaged`` (right format, no size) or
-            ``photo_too_big`` (too many pixels).
+            ``photo_too_big`` (too many pixels, or absurdly long).
     """
     header: Header | None = None
     if data.startswith(b"\xff\xd8\xff"):
@@ -109,7 +127,8 @@ def read_header(data: bytes) -> Header:
         raise PersonError("not_an_image", "not a JPEG, PNG, WebP or GIF photo")
     if header is None or 0 in (header.width, header.height):
         raise PersonError("photo_damaged", "the photo is cut off or damaged")
-    if header.width * header.height > _MAX_PIXELS.get(header.kind, _MAX_PIXELS_OTHER):
+    long, short = max(header.width, header.height), min(header.width, header.height)
+    if long * short > _MAX_PIXELS.get(header.kind, _MAX_PIXELS_OTHER) or long > _MAX_ASPECT * short:
         raise PersonError(
             "photo_too_big", f"{header.width} x {header.height} pixels are more than can be read"
         )

@@ -35,14 +35,13 @@ def photos(tmp_path: Path) -> list[Path]:
 
 @pytest.mark.parametrize(
     "words",
-    [[], ["init"], ["serve"], ["check"], ["diagnose"], ["model"], ["model", "list"]],
-    ids=" ".join,
+    ["", "init", "serve", "check", "asked", "forget", "diagnose", "model", "model list"],
 )
-def test_every_verb_has_help_and_json(words: list[str]) -> None:
-    result = ghalla(*words, "--help")
+def test_every_verb_has_help_and_json(words: str) -> None:
+    result = ghalla(*words.split(), "--help")
     assert result.exit_code == 0
     assert "--help" in result.stdout
-    assert "--json" in result.stdout or words in ([], ["model"])
+    assert "--json" in result.stdout or words in ("", "model")
 
 
 def test_one_plant_one_answer(photos: list[Path]) -> None:
@@ -149,3 +148,30 @@ def test_serve_refuses_a_home_and_a_port_in_use(tmp_path: Path) -> None:
         assert other.exit_code == 3
         assert said(other)[0]["error"] == "port_in_use"
         assert node.stop() == 0
+
+
+def test_agents_list_and_erasing(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    with ServedNode(home) as node:
+        page = node.diagnose(leaf_jpeg())["page"]
+        other = node.diagnose(leaf_jpeg(seed=2))["page"]
+        assert node.request("POST", f"{page}/agent")[0] in (200, 303)
+        [waiting] = said(ghalla("asked", "--home", home, "--json"))
+        assert waiting["page"].endswith(page.rsplit("/", 1)[1])
+        assert waiting["code"] in ghalla("asked", "--home", home).stdout
+        assert said(ghalla("forget", "--home", home, "--older-than", "1", "--json")) == [
+            {"erased": 0}
+        ]
+        erased = ghalla("forget", "--home", home, "--code", waiting["code"], "--json")
+        assert said(erased) == [{"erased": 1}]
+        assert node.request("GET", page)[0] == 404
+        assert node.request("GET", other)[0] == 200
+        assert ghalla("forget", "--home", home, "--code", waiting["code"]).exit_code == 1
+        assert ghalla("forget", "--home", home).exit_code == 2
+
+
+def test_a_folder_that_cannot_be_used_is_the_keepers(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    result = ghalla("init", "--home", tmp_path / "file" / "home", "--json")
+    assert result.exit_code == 3
+    assert said(result)[0]["error"] == "home_unusable"

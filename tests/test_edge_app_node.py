@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -13,6 +14,7 @@ from edge_app import node as node_module
 from edge_app.advice import Advice, load_advice
 from edge_app.health import check_home
 from edge_app.node import FarmNode, init_home
+from edge_app.server import addresses
 from edge_app.settings import Settings, documented, read_settings
 from edge_app.turnstile import Turnstile
 from field_data.errors import BusyError, KeeperError, PersonError
@@ -137,9 +139,13 @@ def test_a_damaged_store_is_moved_aside_and_named(tmp_path: Path, advice: Advice
     for leftover in home.glob("store.sqlite-*"):
         leftover.unlink()
     (home / "store.sqlite").write_bytes(b"this is no database" * 100)
+    photo = home / "photos" / "ab" / ("ab" * 32 + ".jpg")
+    photo.parent.mkdir(parents=True, exist_ok=True)
+    photo.write_bytes(b"kept before")
     with FarmNode(home, advice) as node:
         [store] = [part for part in node.health() if part.name == "store"]
         assert (store.ok, store.code) == (False, "store_damaged")
+        assert photo.is_file(), "its photos are kept until somebody has looked"
         assert node.diagnose([PHOTO], "LYPES", consent=None).id
 
 
@@ -215,3 +221,43 @@ def test_a_failure_gives_the_place_back() -> None:
             raise RuntimeError
     with turnstile.place():
         assert turnstile.retry_after_s() >= 1
+
+
+def test_file_names_are_not_kept(node: FarmNode) -> None:
+    photo = ("Fatima +212 600 00 00 00.jpg", PHOTO[1])
+    said = node.diagnose([photo, PHOTO], "LYPES", consent=None)
+    assert [verdict.name for verdict in said.photos] == ["photo-1", "photo-2"]
+
+
+def test_check_mends_nothing_beside_a_running_node(node: FarmNode) -> None:
+    path = node.home / "store.sqlite"
+    node.diagnose([PHOTO], "LYPES", consent=None)
+    node._store.checkpoint()
+    whole = path.read_bytes()
+    path.write_bytes(whole[:4096] + b"\xff" * (len(whole) - 4096))
+    parts = {part.name: part for part in check_home(node.home)}
+    assert parts["store"].code == "store_damaged"
+    assert [p.name for p in node.home.glob("store.sqlite*damaged*")] == []
+    path.write_bytes(whole)
+    assert {part.name: part for part in check_home(node.home)}["store"].ok
+
+
+def test_check_makes_nothing_in_a_folder_that_is_no_home(tmp_path: Path) -> None:
+    with pytest.raises(KeeperError) as caught:
+        check_home(tmp_path)
+    assert caught.value.code == "no_home"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_was_forgotten_is_not_left_in_the_log(node: FarmNode) -> None:
+    said = node.diagnose([PHOTO], "LYPES", consent=None)
+    node.forget([said.id])
+    for path in node.home.glob("store.sqlite*"):
+        assert said.id.encode() not in path.read_bytes()
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "127.0.0.1", "::1"])
+def test_addresses_can_be_opened(host: str) -> None:
+    for address in addresses(host, 8080):
+        assert urlsplit(address).port == 8080
+        assert urlsplit(address).hostname

@@ -13,12 +13,13 @@ from werkzeug.test import TestResponse
 
 from edge_app.advice import Advice, load_advice
 from edge_app.answer import spoken_code
-from edge_app.farmer import uploads
+from edge_app.farmer import history, uploads
 from edge_app.farmer.words import ERRORS, FAULTS
 from edge_app.i18n import OWN_NAMES
 from edge_app.languages import LANGS
 from edge_app.web import create_app
 from field_data.errors import BusyError, KeeperError, PersonError
+from field_data.ids import new_id
 from field_data.types import Instant, PhotoFault, Status, Trust
 from tests.fakes import WITH_MODEL, FakeNode, one_of_each, verdict
 from tests.phones import JPEG, files, phone_of
@@ -252,10 +253,14 @@ class TestHistory:
         assert "HttpOnly" in history
         assert "SameSite=Lax" in history
 
-    def test_the_last_twenty(self, phone: FlaskClient) -> None:
-        ids = [send(phone).location.rsplit("/", 1)[1] for _ in range(22)]
+    def test_only_the_last_ones(self, phone: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(history, "KEPT", 5)
+        ids = [send(phone).location.rsplit("/", 1)[1] for _ in range(7)]
         page = phone.get("/fr/history").text
         assert [id for id in ids if id in page] == ids[2:]
+
+    def test_the_cookie_fits_into_a_browser(self) -> None:
+        assert history.KEPT * len(f"{new_id()}.") < 3900
 
     def test_erase_one_and_all(self, phone: FlaskClient, node: FakeNode) -> None:
         ids = [send(phone, keep="1").location.rsplit("/", 1)[1] for _ in range(3)]

@@ -16,10 +16,12 @@ def answer(
     probability: float = 0.9,
     crop: str = "A",
     setting: str = "lab",
+    said_crop: str | None = None,
 ) -> Answer:
     given = Status.CONFIDENT if sure else Status.UNCERTAIN
     status = Status.POOR_PHOTO if said is None else given
-    return Answer(crop, truth, setting, "source", status, said, probability)
+    pair = None if said is None else (said_crop or crop, said)
+    return Answer(crop, truth, setting, "source", status, pair, probability)
 
 
 ANSWERS = [
@@ -66,3 +68,13 @@ def test_report_keeps_lab_and_field_apart() -> None:
     assert report["by_setting"]["field"]["accuracy"] == 0.0
     assert report["all"]["photos"] == 2
     assert set(report["by_class"]) == {"A x"}
+
+
+def test_the_right_condition_on_the_wrong_crop_is_wrong_and_not_refused() -> None:
+    wrong = answer("x", "x", crop="A", said_crop="B", probability=0.8)
+    other = answer("x", "x", crop="B")
+    assert not wrong.right
+    assert evaluation.summary([wrong, other])["refused"] == 0
+    # A x: never hit; B x: one hit, said twice, there once -> 2/3
+    assert evaluation.macro_f1([wrong, other]) == pytest.approx(1 / 3)
+    assert evaluation.expected_calibration_error([wrong]) == pytest.approx(0.8)

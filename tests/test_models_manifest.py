@@ -51,6 +51,12 @@ def test_the_shipped_manifest_is_sound() -> None:
         lambda m: m["files"]["int8"].pop("sha256"),
         lambda m: m["thresholds"].update(sure=0.5),
         lambda m: m.update(thresholds=[]),
+        lambda m: m["files"].pop("neighbours"),
+        lambda m: m.update(temperature="1"),
+        lambda m: m.update(px="224"),
+        lambda m: m["files"]["int8"].update(file=3),
+        lambda m: m["thresholds"].update(confident=None),
+        lambda m: m.update(files=[]),
     ],
 )
 def test_a_wrong_manifest_is_refused(change: Change) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import struct
+import subprocess
+import sys
 import time
 import zlib
 
@@ -84,15 +86,54 @@ def test_a_bomb_is_refused_from_its_header() -> None:
     assert time.perf_counter() - started < 0.1  # the promise: before anything is decoded
 
 
-def jpeg_header_of(width: int, height: int, marker: int) -> bytes:
-    frame = struct.pack(">BHHB", 8, height, width, 3) + bytes(9)
-    return b"\xff\xd8\xff" + bytes([marker]) + struct.pack(">H", len(frame) + 2) + frame + bytes(20)
+def segment(marker: int, body: bytes) -> bytes:
+    return b"\xff" + bytes([marker]) + struct.pack(">H", len(body) + 2) + body
 
 
-def test_progressive_photos_get_less_room_because_they_cost_memory() -> None:
-    assert preprocess.read_header(jpeg_header_of(9000, 12000, 0xC0)).width == 9000
-    with pytest.raises(PersonError, match="9000 x 12000"):
-        preprocess.read_header(jpeg_header_of(9000, 12000, 0xC2))
+def jpeg_of(width: int, height: int, marker: int = 0xC0, in_scan: int = 3, scans: int = 1) -> bytes:
+    """The markers of a JPEG of that size, without tables or pixels."""
+    frame = segment(marker, struct.pack(">BHHB", 8, height, width, 3) + bytes(9))
+    return b"\xff\xd8" + frame + segment(0xDA, bytes([in_scan]) + bytes(9)) * scans + bytes(20)
+
+
+def size_of(data: bytes) -> tuple[int, int]:
+    header = preprocess.read_header(data)
+    return header.width, header.height
+
+
+def test_what_costs_memory_for_every_pixel_gets_less_room() -> None:
+    assert size_of(jpeg_of(9000, 12000)) == (9000, 12000)
+    for costly in (jpeg_of(9000, 12000, 0xC2), jpeg_of(9000, 12000, in_scan=1)):
+        with pytest.raises(PersonError, match="9000 x 12000"):
+            preprocess.read_header(costly)
+    assert size_of(jpeg_of(4000, 3000, 0xC2)) == (4000, 3000)
+
+
+def test_a_size_cannot_be_hidden_from_the_header_check() -> None:
+    decoy = jpeg_of(64, 64)[2:]
+    for hidden in (b"\xff\x00" + struct.pack(">H", 40), b"\xff\xd8", b"\xff\x02\0\4"):
+        assert code_of(b"\xff\xd8" + hidden + decoy) == "photo_damaged"
+    two_frames = jpeg_of(64, 64)[:21] + jpeg_of(30000, 3000)[2:]
+    assert code_of(two_frames) == "photo_damaged"
+
+
+def test_scans_without_end_and_ribbons_are_refused() -> None:
+    assert code_of(jpeg_of(4000, 3000, 0xC2, scans=33)) == "photo_damaged"
+    assert code_of(jpeg_of(30000, 700)) == "photo_too_big"
+    assert code_of(encoded(leaf_pixels(3000, 2700), "GIF")) == "photo_too_big"
+
+
+def test_the_decoder_has_a_bound_of_its_own() -> None:
+    """Even a file that shows the decoder another size than us cannot fill the memory."""
+    script = (
+        "import models.preprocess as p, numpy as np, cv2\n"
+        "from PIL import Image; import io\n"
+        "f = io.BytesIO(); Image.new('L', (6000, 5000)).save(f, 'PNG')\n"
+        "try: out = cv2.imdecode(np.frombuffer(f.getvalue(), np.uint8), cv2.IMREAD_COLOR)\n"
+        "except cv2.error: out = None\n"
+        "raise SystemExit(out is not None)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF"])

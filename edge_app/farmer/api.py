@@ -26,7 +26,10 @@ def diagnose() -> Response:
 
     The body is multipart with ``photo`` fields, or one image.  ``crop`` is an EPPO code or a
     scientific or English name, ``lang`` one of ar, fr, zgh, en; photos are kept with ``keep=1``.
+    All three belong in the address; as form fields they are refused rather than overlooked.
     """
+    if set(request.form) & {"crop", "keep", "lang"}:
+        raise PersonError("bad_request")
     if request.args.get("lang", LANGS[0]) not in LANGS:
         raise PersonError("unknown_lang")
     with node().place():
@@ -60,6 +63,8 @@ def _crop() -> str | None:
 def _photos() -> list[tuple[str, bytes]]:
     if not request.mimetype.startswith("image/"):
         return read_photos(request.files.getlist(FIELD))
+    if (request.content_length or 0) > MAX_PHOTO_BYTES:
+        raise PersonError("photo_too_large")
     data = request.get_data(cache=False)
     if not data:
         raise PersonError("no_photo")

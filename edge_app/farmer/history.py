@@ -8,7 +8,8 @@ from flask import request
 from werkzeug.wrappers import Response
 
 COOKIE = "history"
-KEPT = 20
+# As many as fit into a cookie: who kept fewer could not erase the others.
+KEPT = 120
 _YEAR_S = 365 * 24 * 3600
 _ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 
@@ -20,7 +21,7 @@ def remembered() -> list[str]:
 
 
 def remember(response: Response, id: str) -> None:
-    """Put ``id`` in front; the oldest beyond twenty falls out."""
+    """Put ``id`` in front; the oldest beyond KEPT falls out."""
     _write(response, [id, *(old for old in remembered() if old != id)][:KEPT])
 
 

@@ -92,10 +92,15 @@
       });
     }
 
+    // Browsers before 2023 do not know the option, and turn photos upright or not as they like.
+    function decoded(file) {
+      return createImageBitmap(file, { imageOrientation: "from-image" }).catch(() => createImageBitmap(file));
+    }
+
     async function add(file) {
       if (chosen.length >= MOST) { tell(say.many, true); return; }
       let bitmap;
-      try { bitmap = await createImageBitmap(file, { imageOrientation: "from-image" }); }
+      try { bitmap = await decoded(file); }
       catch { tell(/hei[cf]/i.test(file.type + file.name) ? say.heic : say.unread, true); return; }
       const small = await shrink(bitmap);
       // Only a blob that the browser could make smaller is sent in place of the photo itself.

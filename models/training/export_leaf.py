@@ -1,7 +1,8 @@
 """Turn a training run into the shipped model: ``python -m models.training.export_leaf --help``.
 
-Exports and quantises the graph, chooses every threshold on ``val``, writes ``manifest.json``.  The
-``test-public`` split is not read here: ``models.training.report_leaf`` does that once, at the end.
+Exports and quantises the graph, chooses every threshold on ``val``, writes ``manifest.json``.  Of
+``test-public`` only the bytes are read, for the hash of the data and the search for duplicates; the
+model sees it in ``models.training.report_leaf``, once, at the end.
 """
 
 from __future__ import annotations
@@ -142,6 +143,12 @@ def gate_limits(outputs: Outputs, val: Split) -> tuple[dict[str, float], dict[st
     return limits, {"leaves_turned_away": int(refused[leaf].sum()), "negatives": caught}
 
 
+def resemblance(bank: Neighbours, outputs: Outputs, crops: Sequence[str]) -> NDArray[np.float32]:
+    """Similarity [n] of each photo to the known ones of its crop."""
+    each = [bank.similarity(outputs.embedding[i : i + 1], c) for i, c in enumerate(crops)]
+    return np.concatenate(each)
+
+
 def confidence(
     outputs: Outputs, val: Split, labels: Sequence[tuple[str, str]], bank: Neighbours
 ) -> tuple[float, dict[str, float], dict[str, Any]]:
@@ -151,16 +158,19 @@ def confidence(
     logits = outputs.logits.astype(np.float64)
     within = np.where(allowed, logits, -np.inf)
     temperature = calibrate.fit_temperature(within, targets)
-    familiar = np.concatenate(
-        [bank.similarity(outputs.embedding[i : i + 1], r.crop) for i, r in enumerate(val.rows)]
-    )
-    known = float(np.quantile(familiar, UNFAMILIAR_SHARE))
+    own = [r.crop for r in val.rows]
+    known = float(np.quantile(resemblance(bank, outputs, own), UNFAMILIAR_SHARE))
     limits, figures = {"familiar": round(known, 4)}, {}
     for name, scores in (("confident", within), ("confident_any_crop", logits)):
         chance = softmax(scores / temperature)
-        top, right = chance.max(1), chance.argmax(1) == targets
-        near = familiar >= known
-        limits[name] = min(0.999, calibrate.least_sure(top[near], right[near], WANTED_RIGHT))
+        best = chance.argmax(1)
+        top, right = chance.max(1), best == targets
+        # The node compares with the photos of the crop that was named, else of the one it guesses.
+        guessed = own if name == "confident" else [labels[i][0] for i in best]
+        near = resemblance(bank, outputs, guessed) >= known
+        enough = calibrate.least_sure(top[near], right[near], WANTED_RIGHT)
+        # Not naming the crop never makes it easier to be sure.
+        limits[name] = min(0.999, max(enough, limits.get("confident", 0.0)))
         sure = near & (top >= limits[name])
         figures[name] = {
             "accuracy": round(float(right.mean()), 4),

@@ -1,7 +1,8 @@
 """Measure the shipped model and write its card: ``python -m models.training.report_leaf --help``.
 
-The only command that reads ``test-public``; run it once, when everything has been chosen.  Answers
-come from the node's own :class:`models.diagnosis.Diagnoser`, photo by photo, from the file's bytes.
+The only command that shows ``test-public`` to the model; run it once, when everything has been
+chosen.  Answers come from the node's own :class:`models.diagnosis.Diagnoser`, photo by photo, from
+the file's bytes.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def to_answer(row: Row, reading: Reading) -> Answer:
         setting=row.setting,
         source=row.source,
         status=reading.status,
-        condition=top.condition if top and top.crop == row.crop else None,
+        said=(top.crop, top.condition) if top else None,
         probability=top.probability if top else 0.0,
     )
 
