@@ -93,23 +93,6 @@ class State:
         partial.replace(checkpoint)
 
 
-def mixed_loss(
-    state: State, config: Config, images: Tensor, targets: Tensor, gates: Tensor,
-    same_crop: Tensor, number: int,
-) -> Tensor:  # fmt: skip
-    """The loss of one batch; while finishing, some batches are blended in pairs."""
-    rng = np.random.default_rng((config.seed, state.epoch, number, 1))
-    if state.epoch < config.epochs or rng.random() >= config.finish_mixup:
-        return loss_of(state.net(images), targets, gates, same_crop, config.label_smoothing)
-    share = float(rng.beta(0.4, 0.4))
-    other = torch.from_numpy(rng.permutation(len(images)))
-    blended = share * images.float() + (1 - share) * images[other].float()
-    outputs = state.net(blended)
-    own = loss_of(outputs, targets, gates, same_crop, config.label_smoothing)
-    theirs = loss_of(outputs, targets[other], gates[other], same_crop, config.label_smoothing)
-    return share * own + (1 - share) * theirs
-
-
 def one_epoch(state: State, photos: Photos, config: Config, same_crop: Tensor) -> float:
     """Train one epoch; returns the mean loss."""
     state.net.train()
@@ -125,7 +108,7 @@ def one_epoch(state: State, photos: Photos, config: Config, same_crop: Tensor) -
         ):
             group["lr"] = base * factor
         state.optimiser.zero_grad()
-        loss = mixed_loss(state, config, images, targets, gates, same_crop, number)
+        loss = loss_of(state.net(images), targets, gates, same_crop, config.label_smoothing)
         loss.backward()
         nn.utils.clip_grad_norm_(state.net.parameters(), 5.0)
         state.optimiser.step()

@@ -24,17 +24,15 @@ class Config:
     """What a run is made of; recorded in the manifest.
 
     After ``epochs`` at ``px`` come ``finish_epochs`` at ``finish_px``, the resolution that ships,
-    with gentler augmentation, mixup and a small rate (Touvron et al. 2019, "Fixing the train-test
+    with gentler augmentation and a small rate (Touvron et al. 2019, "Fixing the train-test
     resolution discrepancy").
     """
 
     px: int = 192
     epochs: int = 16
     finish_px: int = 224
-    finish_epochs: int = 7
-    finish_rate: float = 0.3
-    # Share of finishing batches whose photos are blended in pairs (mixup, Zhang et al. 2018).
-    finish_mixup: float = 0.5
+    finish_epochs: int = 3
+    finish_rate: float = 0.2
     batch: int = 32
     learning_rate: float = 4e-4
     head_rate: float = 2e-3

@@ -135,7 +135,7 @@ def memory(first: int, last: int) -> dict[str, Any]:
     """Resident memory after ``first`` and ``last`` diagnoses, and the cold start."""
     photo = phone_jpeg(2)
     started = time.perf_counter()
-    with served(workers=1) as node:
+    with served() as node:
         line = line_to(node)
         post(line, photo)
         cold_s = time.perf_counter() - started
@@ -151,7 +151,7 @@ def memory(first: int, last: int) -> dict[str, Any]:
 def crowd(phones: int, queue: int) -> dict[str, Any]:
     """``phones`` at once, each with one photo as the page shrinks it."""
     photo = leaf_jpeg(1600, 1200, quality=70)
-    with served(workers=1, queue=queue) as node:
+    with served(queue=queue) as node:
         post(line_to(node), photo)
         started = time.perf_counter()
         post(line_to(node), photo)
@@ -192,7 +192,7 @@ def main() -> None:
         "speed, 12 MP JPEG, one thread": speed(8 if given.quick else 30),
         "memory": memory(20, 60) if given.quick else memory(200, 2000),
         "20 phones at once": crowd(20, 30),
-        "20 phones, 5 places": crowd(20, 4),
+        "20 phones, 5 places": crowd(20, 3),
     }
     if given.json:
         print(json.dumps(found, indent=1))
