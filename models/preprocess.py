@@ -81,12 +81,14 @@ def _jpeg_header(data: bytes) -> Header | None:
                 return None
             frame = (marker, *struct.unpack(">HHB", body[1:6]))
         elif marker == 0xDA:
-            if frame is None or not body or data.count(b"\xff\xda", at) > _MAX_SCANS:
+            if frame is None or not body:
                 return None
             coding, height, width, components = frame
             # Several scans make the decoder hold the whole photo, whatever the first marker says.
-            cheap = coding in (0xC0, 0xC1) and body[0] == components
-            return Header("jpeg" if cheap else "progressive jpeg", width, height)
+            if coding in (0xC0, 0xC1) and body[0] == components:
+                return Header("jpeg", width, height)
+            too_many = data.count(b"\xff\xda", at) > _MAX_SCANS
+            return None if too_many else Header("progressive jpeg", width, height)
     return None
 
 
