@@ -10,6 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -127,9 +128,7 @@ def check(home: Path, as_json: bool) -> None:
         parts = check_home(home)
         good = all(part.ok for part in parts)
         if as_json:
-            listed = [
-                {"name": p.name, "ok": p.ok, "code": p.code, "detail": p.detail} for p in parts
-            ]
+            listed = [asdict(part) for part in parts]
             click.echo(json.dumps({"ok": good, "parts": listed}, ensure_ascii=False))
         else:
             for part in parts:
@@ -298,21 +297,10 @@ def _say(
 
 
 def _verdict(plant: Sequence[Path], crop: str | None, reader: Diagnoser) -> Diagnosis:
-    from field_data.clock import now
-    from field_data.ids import new_id
-    from field_data.types import Diagnosis
-    from models.diagnosis import unread
+    from edge_app.node import concluded
 
     photos = [(path.name, _bytes(path)) for path in plant]
-    modelled = crop is None or crop in reader.manifest.crops
-    reading = (
-        reader.read(photos, crop, keep=False) if modelled else unread(photos, crop, keep=False)
-    )
-    return Diagnosis(
-        id=new_id(), at=now(), status=reading.status, crop=reading.crop,
-        candidates=reading.candidates, alert=reading.alert, model=reading.model,
-        photos=reading.photos, timing=reading.timing,
-    )  # fmt: skip
+    return concluded(reader.read(photos, crop, keep=False))
 
 
 def _bytes(path: Path) -> bytes:

@@ -58,6 +58,22 @@ def init_home(home: Path) -> str:
         return node_id(store)
 
 
+def concluded(reading: Reading, consent: str | None = None) -> Diagnosis:
+    """A reading with an identity and a time: what is recorded and shown."""
+    return Diagnosis(
+        id=new_id(),
+        at=now(),
+        status=reading.status,
+        crop=reading.crop,
+        candidates=reading.candidates,
+        alert=reading.alert,
+        model=reading.model,
+        photos=reading.photos,
+        timing=reading.timing,
+        consent=consent,
+    )
+
+
 class FarmNode:
     """The node of one home folder; implements :class:`edge_app.seam.Node`."""
 
@@ -117,24 +133,12 @@ class FarmNode:
         # File names may hold a person's name or number: they are not kept.
         plain = [(f"photo-{place}", data) for place, (_, data) in enumerate(photos, start=1)]
         reading = self._read(plain, crop, consent is not None)
-        diagnosis = Diagnosis(
-            id=new_id(),
-            at=now(),
-            status=reading.status,
-            crop=reading.crop,
-            candidates=reading.candidates,
-            alert=reading.alert,
-            model=reading.model,
-            photos=reading.photos,
-            timing=reading.timing,
-            consent=consent,
-        )
+        diagnosis = concluded(reading, consent)
         kept = {place: jpeg for place, jpeg in enumerate(reading.kept) if jpeg is not None}
         return self._log.record(diagnosis, kept)
 
     def _read(self, photos: Sequence[tuple[str, bytes]], crop: str | None, keep: bool) -> Reading:
-        known = self.crops_with_model()
-        if isinstance(self._model, GhallaError) or (crop is not None and crop not in known):
+        if isinstance(self._model, GhallaError):
             return unread(photos, crop, keep=keep)
         return self._model.read(photos, crop, keep=keep)
 

@@ -185,12 +185,14 @@ class Diagnoser:
     def read(self, photos: Sequence[tuple[str, bytes]], crop: str | None, *, keep: bool) -> Reading:
         """Read one to six photos, (name, bytes), of one plant.
 
-        ``crop`` is an EPPO code with a model, or None when nobody said; ``keep`` asks for the
-        JPEGs to keep.
+        ``crop`` is an EPPO code, or None when nobody said; one that the model does not know gives
+        :func:`unread`.  ``keep`` asks for the JPEGs to keep.
 
         Raises:
             PersonError: as :func:`decode_all`.
         """
+        if crop is not None and crop not in self.manifest.crops:
+            return unread(photos, crop, keep=keep)
         started = time.perf_counter()
         images = decode_all(photos, keep=keep)
         each = [(preprocess.model_input(image, self.manifest.px), jpeg) for image, jpeg in images]

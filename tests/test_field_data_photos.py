@@ -101,7 +101,9 @@ def test_half_written_photos_are_tidied(photos: PhotoStore) -> None:
     [{}, {"progressive": True}, {"quality": 30, "optimize": True}, {"restart_marker_rows": 1}],
 )
 def test_pictures_pass(options: dict[str, Any]) -> None:
-    refuse_metadata(picture(**options))
+    jpeg = picture(**options)
+    refuse_metadata(jpeg)
+    assert photo_of(jpeg).bytes == len(jpeg)
 
 
 def test_a_picture_from_opencv_passes() -> None:

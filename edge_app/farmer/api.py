@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from flask import Blueprint, Response, jsonify, request, url_for
 
 from edge_app.answer import answer
@@ -46,7 +48,7 @@ def diagnose() -> Response:
 def health() -> Response:
     """How every part is.  Always 200: a box with a broken part still serves."""
     parts = node().health()
-    listed = [{"name": p.name, "ok": p.ok, "code": p.code, "detail": p.detail} for p in parts]
+    listed = [asdict(part) for part in parts]
     return jsonify({"ok": all(part.ok for part in parts), "parts": listed})
 
 
