@@ -9,15 +9,17 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from edge_app.cli_common import EXIT, HOME, JSON, guarded, progress
+from edge_app.cli_model import model
 from edge_app.languages import LANGS
-from field_data.errors import GhallaError, KeeperError, PersonError, PublisherError
+from field_data.errors import KeeperError, PersonError
 
 if TYPE_CHECKING:
     from edge_app.advice import Advice
@@ -28,38 +30,6 @@ if TYPE_CHECKING:
 # One request, one thread; read by numpy's linear algebra when it is imported, which is later.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-_EXIT = {PersonError: 1, KeeperError: 3, PublisherError: 4}
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
-_HOME = click.option(
-    "--home",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("ghalla-home"),
-    show_default=True,
-    envvar="GHALLA_HOME",
-    help="Folder that holds all that this node keeps.",
-)
-
-
-def _exit_code(error: GhallaError) -> int:
-    return next((code for kind, code in _EXIT.items() if isinstance(error, kind)), 1)
-
-
-def _fail(error: GhallaError, as_json: bool) -> None:
-    if as_json:
-        click.echo(json.dumps({"error": error.code, "message": str(error)}, ensure_ascii=False))
-    click.echo(f"ghalla: {error}", err=True)
-    sys.exit(_exit_code(error))
-
-
-def _guarded(as_json: bool, action: Callable[[], None]) -> None:
-    """Run an action; a known error becomes one sentence and an exit code."""
-    try:
-        action()
-    except GhallaError as error:
-        _fail(error, as_json)
-    except OSError as error:
-        _fail(KeeperError("home_unusable", f"cannot use that folder: {error}"), as_json)
-
 
 @click.group()
 @click.version_option(package_name="ghalla")
@@ -68,8 +38,8 @@ def main() -> None:
 
 
 @main.command()
-@_HOME
-@_JSON
+@HOME
+@JSON
 def init(home: Path, as_json: bool) -> None:
     """Make the folder of a node, or complete one; nothing in it is lost."""
 
@@ -82,14 +52,14 @@ def init(home: Path, as_json: bool) -> None:
         else:
             click.echo(f"Node {node} lives in {home}. Next: ghalla serve --home {home}")
 
-    _guarded(as_json, action)
+    guarded(as_json, action)
 
 
 @main.command()
-@_HOME
+@HOME
 @click.option("--host", help="Address to listen on (default: the settings').")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port (default: the settings').")
-@_JSON
+@JSON
 def serve(home: Path, host: str | None, port: int | None, as_json: bool) -> None:
     """Serve the farmer pages until Ctrl-C."""
 
@@ -111,14 +81,14 @@ def serve(home: Path, host: str | None, port: int | None, as_json: bool) -> None
         run(home, host, port, ready)
 
     try:
-        _guarded(as_json, action)
+        guarded(as_json, action)
     except KeyboardInterrupt:
         click.echo("Stopped.", err=True)
 
 
 @main.command()
-@_HOME
-@_JSON
+@HOME
+@JSON
 def check(home: Path, as_json: bool) -> None:
     """Say how each part of a node is; exit code 3 when one needs its keeper."""
 
@@ -134,14 +104,14 @@ def check(home: Path, as_json: bool) -> None:
             for part in parts:
                 click.echo(f"{'ok  ' if part.ok else 'CARE'}  {part.name:7} {part.detail}")
         if not good:
-            sys.exit(_EXIT[KeeperError])
+            sys.exit(EXIT[KeeperError])
 
-    _guarded(as_json, action)
+    guarded(as_json, action)
 
 
 @main.command()
-@_HOME
-@_JSON
+@HOME
+@JSON
 def asked(home: Path, as_json: bool) -> None:
     """List what farmers ask an agent to look at: the code they say, and the page to open."""
 
@@ -158,12 +128,12 @@ def asked(home: Path, as_json: bool) -> None:
                 else:
                     click.echo(f"{code}  {each.crop or '?':6} {each.status:12} {page}")
 
-    _guarded(as_json, action)
+    guarded(as_json, action)
 
 
 @main.command()
-@_HOME
-@_JSON
+@HOME
+@JSON
 @click.option("--code", help="The six digits that the farmer's page shows.")
 @click.option("--older-than", type=click.IntRange(1), metavar="DAYS", help="By age.")
 def forget(home: Path, as_json: bool, code: str | None, older_than: int | None) -> None:
@@ -187,43 +157,17 @@ def forget(home: Path, as_json: bool, code: str | None, older_than: int | None) 
             raise PersonError("unknown_diagnosis", f"no answer has the code {code}")
         click.echo(json.dumps({"erased": len(chosen)}) if as_json else f"Erased: {len(chosen)}")
 
-    _guarded(as_json, action)
+    guarded(as_json, action)
 
 
-@main.group()
-def model() -> None:
-    """The models of this node."""
-
-
-@model.command("list")
-@_JSON
-def model_list(as_json: bool) -> None:
-    """List the models: version, crops, what their card claims."""
-
-    def action() -> None:
-        from models.registry import list_models
-
-        found = list_models()
-        if as_json:
-            click.echo(json.dumps(found, ensure_ascii=False))
-            return
-        for each in found:
-            state = "ok" if each["ok"] else f"NOT SOUND: {each['problem']}"
-            click.echo(f"{each['name']} {each.get('version', '?')}  {state}")
-            click.echo(f"  crops: {', '.join(each.get('crops', [])) or '-'}")
-            for split, figures in each.get("claims", {}).items():
-                click.echo(
-                    f"  {split}: accuracy {figures['accuracy']}, macro-F1 {figures['macro_f1']}"
-                )
-
-    _guarded(as_json, action)
+main.add_command(model)
 
 
 @main.command()
 @click.option("--crop", help="Scientific name, EPPO code or common English name.")
 @click.option("--lang", type=click.Choice(LANGS), default="en", show_default=True)
 @click.option("--each", is_flag=True, help="Every photo is a plant of its own: one line a photo.")
-@_JSON
+@JSON
 @click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=Path))
 def diagnose(
     crop: str | None, lang: str, each: bool, as_json: bool, photos: tuple[Path, ...]
@@ -238,11 +182,11 @@ def diagnose(
         code = _crop_code(advice, crop)
         reader = Diagnoser(_model_folder())
         plants = [[photo] for photo in photos] if each else [list(photos)]
-        failed = [p for p in _progress(plants) if not _say(p, code, lang, as_json, reader, advice)]
+        failed = [p for p in progress(plants) if not _say(p, code, lang, as_json, reader, advice)]
         if failed:
-            sys.exit(_EXIT[PersonError])
+            sys.exit(EXIT[PersonError])
 
-    _guarded(as_json, action)
+    guarded(as_json, action)
 
 
 def _model_folder() -> Path:
@@ -259,13 +203,6 @@ def _crop_code(advice: Advice, wish: str | None) -> str | None:
         known = ", ".join(sorted(c.name["en"].lower() for c in advice.crops))
         raise PersonError("unknown_crop", f"unknown crop {wish!r}; known are: {known}")
     return found.code
-
-
-def _progress(plants: Sequence[list[Path]]) -> Any:
-    from tqdm import tqdm
-
-    # Only people who watch get a bar, and only when it takes longer than two seconds.
-    return tqdm(plants, unit="plant", delay=2, disable=not sys.stderr.isatty(), file=sys.stderr)
 
 
 def _say(
