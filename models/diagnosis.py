@@ -31,7 +31,8 @@ from models.runtime import Outputs, checked_bytes, load_fastest
 
 Floats = NDArray[np.float64]
 MAX_PHOTOS = 6
-SHOWN = 5
+# A longer list of possibilities is of no use to anybody.
+SHOWN = 3
 # An alert condition that is merely possible is worth an agent's look.
 _ALERT_FROM = 0.2
 _FAR, _NOT_A_PLANT = 1, 2
@@ -100,20 +101,21 @@ def gate_fault(gate: NDArray[np.float32], limits: Thresholds) -> PhotoFault | No
 def judge(
     manifest: Manifest, fused: Floats, familiar: float, agreeing: float, crop: str | None
 ) -> tuple[Status, str | None, tuple[Candidate, ...], bool]:
-    """Status, crop, candidates and alert from fused probabilities [classes].
+    """Status, crop, candidates (at most three) and alert from fused probabilities [classes].
 
     ``familiar`` is the similarity to known photos, ``agreeing`` the share of photos that alone
     point at the likeliest class.  ``confident`` needs all three, and never an alert condition.
     """
-    order = [int(i) for i in np.argsort(-fused, kind="stable") if fused[i] > 0]
-    candidates = tuple(
-        Candidate(*manifest.labels[i], probability=min(1.0, float(fused[i]))) for i in order[:SHOWN]
-    )
-    alert = any(
-        c.condition in manifest.alert and (place == 0 or c.probability >= _ALERT_FROM)
-        for place, c in enumerate(candidates)
-    )
     limits = manifest.thresholds
+    order = [int(i) for i in np.argsort(-fused, kind="stable") if fused[i] > 0]
+    alert = any(
+        manifest.labels[i][1] in manifest.alert and (place == 0 or fused[i] >= _ALERT_FROM)
+        for place, i in enumerate(order)
+    )
+    named = [i for i in order[:SHOWN] if i == order[0] or fused[i] >= limits.candidate]
+    candidates = tuple(
+        Candidate(*manifest.labels[i], probability=min(1.0, float(fused[i]))) for i in named
+    )
     enough = limits.confident if crop is not None else limits.confident_any_crop
     sure = candidates[0].probability >= enough and familiar >= limits.familiar and agreeing > 0.5
     status = Status.CONFIDENT if sure and not alert else Status.UNCERTAIN

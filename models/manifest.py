@@ -32,6 +32,8 @@ class Thresholds:
     confident: calibrated probability of the likeliest class, crop given.
     confident_any_crop: the same when nobody said which crop it is.
     familiar: least mean cosine similarity to the five nearest training photos of the crop.
+    candidate: probability from which a class is worth naming beside the likeliest (conformal: the
+        true one is among those named for nearly all photos of val, crop given).
     not_a_plant, far: probability of that gate class.
     blur: largest blur effect (0 sharp to 1); dark: least mean luma (0 to 255);
     glare: largest share of blown-out pixels.
@@ -40,6 +42,7 @@ class Thresholds:
     confident: float
     confident_any_crop: float
     familiar: float
+    candidate: float
     not_a_plant: float
     far: float
     blur: float

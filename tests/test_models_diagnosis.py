@@ -31,7 +31,9 @@ def shipped() -> Diagnoser:
 @pytest.fixture
 def manifest() -> Manifest:
     real = read_manifest(MODEL_FOLDER)
-    limits = replace(real.thresholds, confident=0.8, confident_any_crop=0.9, familiar=0.5)
+    limits = replace(
+        real.thresholds, confident=0.8, confident_any_crop=0.9, familiar=0.5, candidate=0.01
+    )
     return replace(
         real, labels=LABELS, temperature=2.0, thresholds=limits, alert=frozenset({"ALERT"})
     )
@@ -115,6 +117,18 @@ def test_confident_needs_probability_familiarity_and_agreement(
     said, where, candidates, alert = judge(manifest, chances, familiar, agreeing, crop)
     assert (said, where, alert) == (status, "A", False)
     assert [c.condition for c in candidates] == ["X", "Y"]
+
+
+def test_only_what_is_likely_enough_is_named_and_three_at_most(manifest: Manifest) -> None:
+    def named(*chances: float) -> list[str]:
+        said = judge(manifest, np.array(chances), 0.9, 1.0, None)[2]
+        return [c.condition for c in said]
+
+    assert len(named(0.995, 0.005, 0, 0, 0)) == 1
+    assert len(named(0.99, 0.01, 0, 0, 0)) == 2
+    assert len(named(0.3, 0.2, 0.2, 0.2, 0.1)) == 3
+    # Of a fused answer in doubt the likeliest is named however unlikely it is.
+    assert len(named(0.008, 0.002, 0, 0, 0)) == 1
 
 
 def test_an_alert_is_never_confirmed(manifest: Manifest) -> None:

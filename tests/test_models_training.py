@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
 import cv2
@@ -16,7 +17,7 @@ from models.diagnosis import softmax
 from models.training import augment, calibrate, dataset, quantise
 from tests.builders import leaf_pixels
 
-HEAD = ["file", "crop", "condition", "source", "licence", "setting", "split", "note"]
+HEAD = ["file", "crop", "condition", "source", "licence", "setting", "split", "note", "source_file"]
 
 
 def photo_folder(folder: Path, rows: list[list[str]]) -> Path:
@@ -117,8 +118,8 @@ def test_views_are_repeatable_and_of_the_right_shape(seed: int) -> None:
         rng = np.random.default_rng(seed)
         far = augment.shrink_into(image, truth, ground, rng)
         return [
-            augment.augment(image, truth, ground, 96, rng),
-            augment.augment(far, None, ground, 96, rng),
+            augment.augment(image, truth, lambda: ground, 96, rng),
+            augment.augment(far, None, lambda: ground, 96, rng),
             augment.synthetic_scene(96, rng),
         ]
 
@@ -126,6 +127,79 @@ def test_views_are_repeatable_and_of_the_right_shape(seed: int) -> None:
         assert one.shape == (96, 96, 3)
         assert one.dtype == np.uint8
         assert np.array_equal(one, two)
+
+
+def test_the_named_conditions_hold_the_truth_as_often_as_promised() -> None:
+    rng = np.random.default_rng(3)
+    chances = rng.dirichlet(np.full(6, 0.3), 20_000)
+    truth = np.array([rng.choice(6, p=row) for row in chances])
+    of_truth = chances[np.arange(len(truth)), truth]
+    limit = calibrate.candidate_limit(of_truth[:1000], 0.05)
+    assert float((of_truth[1000:] >= limit).mean()) == pytest.approx(0.95, abs=0.02)
+    assert calibrate.candidate_limit(np.array([0.9]), 0.05) == 0.9
+
+
+def test_mixed_photos_hold_what_their_shares_say() -> None:
+    images = np.repeat(np.array([0, 200], np.uint8), 64 * 64 * 3).reshape(2, 64, 64, 3)
+    for seed in range(20):
+        out, partner, own = augment.mix(images, np.random.default_rng(seed))
+        expected = own * images + (1 - own) * images[partner].astype(float)
+        assert out.mean(axis=(1, 2, 3)) == pytest.approx(expected.mean(axis=(1, 2, 3)), abs=1.5)
+
+
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [
+        ("04e3___RS_Erly-B-7439_JPG_jpg.rf.e7966153.jpg", 7439),
+        ("188f___JR_B.Spot 9014.JPG", 9014),
+        ("DCS_2122-62-_jpg.rf.0959.jpg#box3", 62),
+        ("IMG_5513.jpg", 5513),
+        ("leaf.png", -1),
+    ],
+)
+def test_the_cameras_number_is_read(name: str, number: int) -> None:
+    assert dataset.frame_number(name) == number
+
+
+def test_what_is_held_back_is_a_run_of_photos_of_every_class(tmp_path: Path) -> None:
+    names = [f"{n}.png" for n in range(20)]
+    raw = [[*row(name, "train"), f"IMG_{100 - n}.jpg"] for n, name in enumerate(names)]
+    raw += [[*row("n.png", "train", "negative", "OOD"), ""]]
+    folder = photo_folder(tmp_path, raw)
+    rows = dataset.read_rows(folder)
+    kept, held = dataset.hold_back(rows, 0.25)
+    assert [r.source_file for r in held] == [f"IMG_{n}.jpg" for n in range(85, 80, -1)]
+    assert len(kept) == 16
+    assert any(r.crop == "negative" for r in kept)
+
+
+def test_leaves_are_cut_from_photos_with_boxes_of_new_sources_only(tmp_path: Path) -> None:
+    folder = photo_folder(tmp_path, [row("a.png", "train")])
+    rows = dataset.read_rows(folder)
+    (folder / "detection/images").mkdir(parents=True)
+    cv2.imwrite(str(folder / "detection/images/d1.png"), leaf_pixels(400, 300))
+    boxes = [[10, 20, 100, 90], [200, 100, 200, 200], [0, 0, 80, 80], [5, 5, 30, 200]]
+    coco = {
+        "categories": [{"id": 1, "name": "Zea mays|PUCCSO"}, {"id": 2, "name": "Zea mays|OTHER"}],
+        "licenses": [{"id": 7, "name": "CC BY 4.0"}],
+        "images": [
+            {"id": n, "file_name": "images/d1.png", "width": 400, "height": 300, "license": 7,
+             "source": source, "source_file": "x.jpg"}
+            for n, source in ((1, "elsewhere"), (2, "src"))
+        ],
+        "annotations": [
+            {"image_id": image, "category_id": kind, "bbox": box, "area": box[2] * box[3]}
+            for image, kind in ((1, 1), (1, 2), (2, 1)) for box in boxes
+        ],
+    }  # fmt: skip
+    (folder / "detection/train.json").write_text(json.dumps(coco))
+    found = dataset.box_rows(folder, rows, "train")
+    # The two largest of those that are large enough, widened by a tenth within the photo.
+    assert [r.box for r in found] == [(180, 80, 220, 220), (0, 11, 120, 108)]
+    assert {r.licence for r in found} == {"CC BY 4.0"}
+    assert dataset.load(folder, found[1]).shape == (108, 120, 3)
+    assert dataset.data_hash(folder, found) != dataset.data_hash(folder, found[:1])
+    assert dataset.box_rows(folder, rows, "val") == []
 
 
 def test_temperature_is_found() -> None:

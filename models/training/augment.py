@@ -6,6 +6,8 @@ so a run is repeatable from its seed.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 from numpy.random import Generator
@@ -139,15 +141,21 @@ def crop_and_warp(image: Image, px: int, rng: Generator, min_area: float = 0.45)
 
 def shift_colour(image: Image, rng: Generator) -> Image:
     """Exposure, contrast, white balance, gamma, hue, saturation: another phone, another light."""
-    out = image.astype(np.float32) / 255
-    out = out ** np.exp(rng.uniform(-0.35, 0.35))
-    out = (out - 0.45) * rng.uniform(0.75, 1.3) + 0.45
-    out = out * np.exp(rng.normal(0, 0.09, 3)) * np.exp(rng.uniform(-0.25, 0.25))
-    eight = np.clip(out * 255, 0, 255).astype(np.uint8)
-    hsv = cv2.cvtColor(eight, cv2.COLOR_RGB2HSV).astype(np.int16)
-    hsv[..., 0] = (hsv[..., 0] + rng.integers(-6, 7)) % 180
-    hsv[..., 1] = np.clip(hsv[..., 1] * rng.uniform(0.65, 1.35), 0, 255)
-    return cv2.cvtColor(hsv.astype(np.uint8), cv2.COLOR_HSV2RGB).astype(np.uint8)
+    levels = np.arange(256, dtype=np.float32)
+    tone = (levels / 255) ** np.exp(rng.uniform(-0.35, 0.35))
+    tone = (tone - 0.45) * rng.uniform(0.75, 1.3) + 0.45
+    gains = np.exp(rng.normal(0, 0.09, 3)) * np.exp(rng.uniform(-0.25, 0.25))
+    out = cv2.LUT(image, _table(tone[:, None] * gains * 255))
+    hue = (levels + rng.integers(-6, 7)) % 180
+    saturation = levels * rng.uniform(0.65, 1.35)
+    hsv = cv2.cvtColor(out, cv2.COLOR_RGB2HSV)
+    hsv = cv2.LUT(hsv, _table(np.stack([hue, saturation, levels], axis=1)))
+    return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB).astype(np.uint8)
+
+
+def _table(columns: NDArray[np.floating]) -> NDArray[np.uint8]:
+    """A look-up table for cv2.LUT, uint8 [1, 256, 3], from values [256, 3]."""
+    return np.clip(columns, 0, 255).astype(np.uint8)[None]
 
 
 def degrade(image: Image, rng: Generator) -> Image:
@@ -173,6 +181,32 @@ def degrade(image: Image, rng: Generator) -> Image:
     return image
 
 
+def mix(
+    images: NDArray[np.uint8], rng: Generator
+) -> tuple[NDArray[np.uint8], NDArray[np.int64], float]:
+    """Pair the photos of a batch, uint8 [n, h, w, 3].
+
+    By turns mixup (Zhang et al. 2018), with a share from Beta(0.4, 0.4), or CutMix (Yun et al.
+    2019): a rectangle of the partner.
+
+    Returns:
+        The mixed batch, the partner of each photo [n], and the photo's own share.
+    """
+    partner = rng.permutation(len(images))
+    other = images[partner]
+    if rng.random() < 0.5:
+        own = float(rng.beta(0.4, 0.4))
+        mixed = images.astype(np.float32) * own + other.astype(np.float32) * (1 - own)
+        return mixed.astype(np.uint8), partner, own
+    height, width = images.shape[1:3]
+    side = np.sqrt(1 - rng.beta(1.0, 1.0))
+    h, w = max(1, int(height * side)), max(1, int(width * side))
+    top, left = int(rng.integers(0, height - h + 1)), int(rng.integers(0, width - w + 1))
+    out = images.copy()
+    out[:, top : top + h, left : left + w] = other[:, top : top + h, left : left + w]
+    return out, partner, 1 - h * w / (height * width)
+
+
 def occlude(image: Image, rng: Generator) -> Image:
     """One to three patches of flat colour, each up to a fifth of the side."""
     px = image.shape[0]
@@ -185,13 +219,16 @@ def occlude(image: Image, rng: Generator) -> Image:
 
 
 def augment(
-    image: Image, mask: Mask | None, background: Image, px: int, rng: Generator,
+    image: Image, mask: Mask | None, background: Callable[[], Image], px: int, rng: Generator,
     *, gentle: bool = False,
 ) -> Image:  # fmt: skip
-    """One training view, uint8 [px, px, 3]; ``gentle`` keeps it nearer to a real photo."""
+    """One training view, uint8 [px, px, 3]; ``gentle`` keeps it nearer to a real photo.
+
+    ``background`` draws one when it is needed.
+    """
     ease = 0.5 if gentle else 1.0
-    if mask is not None and rng.random() < 0.45 * ease:
-        image = replace_background(image, mask, background)
+    if mask is not None and rng.random() < 0.7 * ease:
+        image = replace_background(image, mask, background())
     out = crop_and_warp(image, px, rng, min_area=0.7 if gentle else 0.45)
     out = shift_colour(out, rng) if rng.random() < 0.85 * ease else out
     out = degrade(out, rng) if rng.random() < ease else out

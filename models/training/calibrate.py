@@ -38,6 +38,19 @@ def fit_temperature(logits: Floats, targets: NDArray[np.int64]) -> float:
     return float(round(grid[int(np.argmin(losses))], 4))
 
 
+def candidate_limit(of_truth: Floats, missed: float) -> float:
+    """Probability from which a class is named, so that the truth is for all but ``missed``.
+
+    Split conformal prediction with least ambiguous sets (Sadinle, Lei and Wasserman 2019).
+
+    Args:
+        of_truth: calibrated probability of the true class of each photo [n].
+        missed: share of photos whose true class may be left out.
+    """
+    place = int(np.floor((len(of_truth) + 1) * missed)) - 1
+    return float(np.floor(np.sort(of_truth)[max(place, 0)] * 1e4) / 1e4)
+
+
 def least_sure(probability: Floats, right: NDArray[np.bool_], wanted: float) -> float:
     """Smallest threshold at which at least ``wanted`` of the answers above it are right.
 

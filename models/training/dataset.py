@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import json
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -21,12 +23,17 @@ from field_data.errors import PublisherError
 
 Image = NDArray[np.uint8]
 NEGATIVE = "negative"
+# A leaf cut from a larger photo: its least side, and how many of one photo.
+_LEAST_BOX_PX, _BOXES_A_PHOTO = 64, 2
 SPLITS = ("train", "val", "test-public")
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One labelled photo; ``crop`` is an EPPO code, or ``negative`` for what is no crop leaf."""
+    """One labelled photo; ``crop`` is an EPPO code, or ``negative`` for what is no crop leaf.
+
+    ``box`` (left, top, width, height, in px) is set where the photo shows more than the one leaf.
+    """
 
     file: str
     crop: str
@@ -36,6 +43,8 @@ class Row:
     setting: str
     split: str
     series: str
+    source_file: str = ""
+    box: tuple[int, int, int, int] | None = None
 
     @property
     def label(self) -> tuple[str, str]:
@@ -76,6 +85,7 @@ def read_rows(folder: Path) -> list[Row]:
             setting=r["setting"],
             split=r["split"],
             series=r.get("note", ""),
+            source_file=r.get("source_file", ""),
         )
         for r in raw
     ]
@@ -86,20 +96,52 @@ def of_split(rows: Iterable[Row], split: str) -> list[Row]:
     return [r for r in rows if r.split == split]
 
 
+def frame_number(source_file: str) -> int:
+    """The camera's running number in an original file name, -1 where there is none.
+
+    Suffixes that an export added (``_JPG_jpg.rf.<hash>.jpg``, ``#box3``) do not count.
+    """
+    name = re.split(r"#|\.rf\.", source_file, maxsplit=1)[0]
+    numbers = re.findall(r"\d+", re.sub(r"_jpe?g$|\.\w+$", "", name, flags=re.IGNORECASE))
+    return int(numbers[-1]) if numbers else -1
+
+
+def hold_back(rows: Sequence[Row], share: float) -> tuple[list[Row], list[Row]]:
+    """(kept, held): of every class, source and setting the first ``share`` of the camera's numbers.
+
+    Photos of one leaf, one plant, one afternoon follow each other on a camera: a random part of
+    them is easier than the next field.  What is held back is a run of photos, so it is as far from
+    the rest as a set allows.  Negatives stay.
+    """
+    groups: dict[tuple[str, ...], list[Row]] = defaultdict(list)
+    for row in rows:
+        groups[(*row.label, row.source, row.setting, row.series)].append(row)
+    held: set[str] = set()
+    for members in groups.values():
+        if members[0].crop != NEGATIVE:
+            ordered = sorted(members, key=lambda r: (frame_number(r.source_file), r.file))
+            held |= {r.file for r in ordered[: round(share * len(ordered))]}
+    return [r for r in rows if r.file not in held], [r for r in rows if r.file in held]
+
+
 def data_hash(folder: Path, rows: Sequence[Row]) -> str:
     """SHA-256 over file names, labels, splits and the bytes of every photo, in file order."""
     digest = hashlib.sha256()
-    for row in sorted(rows, key=lambda r: r.file):
-        digest.update(f"{row.file}|{row.crop}|{row.condition}|{row.split}\n".encode())
+    for row in sorted(rows, key=lambda r: (r.file, r.box or ())):
+        cut = f"|{row.box}" if row.box else ""
+        digest.update(f"{row.file}|{row.crop}|{row.condition}|{row.split}{cut}\n".encode())
         digest.update(hashlib.sha256((folder / row.file).read_bytes()).digest())
     return digest.hexdigest()
 
 
 def load(folder: Path, row: Row) -> Image:
-    """One photo as uint8 [height, width, 3], RGB."""
+    """One photo, or the box of it, as uint8 [height, width, 3], RGB."""
     bgr = cv2.imread(str(folder / row.file), cv2.IMREAD_COLOR)
     if bgr is None:
         raise PublisherError("bad_dataset", f"{row.file} is not readable")
+    if row.box is not None:
+        left, top, width, height = row.box
+        bgr = bgr[top : top + height, left : left + width]
     return np.ascontiguousarray(bgr[..., ::-1]).astype(np.uint8, copy=False)
 
 
@@ -131,6 +173,48 @@ def near_duplicates(
                 if rows[index].split != rows[twin].split:
                     pairs.append((rows[index].file, rows[twin].file))
     return pairs
+
+
+def box_rows(folder: Path, rows: Sequence[Row], split: str) -> list[Row]:
+    """Leaves cut from the photos with boxes: known classes, sources that ``rows`` do not have.
+
+    At most two a photo, the largest; boxes are widened by a tenth and must be 64 px or more.
+    """
+    path = folder / "detection" / f"{split}.json"
+    if not path.is_file():
+        return []
+    coco = json.loads(path.read_text(encoding="utf-8"))
+    names = {c["id"]: c["name"].split("|") for c in coco["categories"]}
+    photos = {p["id"]: p for p in coco["images"]}
+    labels, sources = set(labels_of(rows)), {r.source for r in rows}
+    codes, licences = crop_codes(folder), {each["id"]: each["name"] for each in coco["licenses"]}
+    found: list[Row] = []
+    taken: Counter[int] = Counter()
+    for each in sorted(coco["annotations"], key=lambda a: -a["area"]):
+        crop, condition = (names[each["category_id"]] + [""])[:2]
+        photo, side = photos[each["image_id"]], min(each["bbox"][2:])
+        label = (codes.get(crop, crop), condition)
+        if label not in labels or photo["source"] in sources:
+            continue
+        if side < _LEAST_BOX_PX or taken[photo["id"]] >= _BOXES_A_PHOTO:
+            continue
+        taken[photo["id"]] += 1
+        found.append(
+            Row(
+                file=f"detection/{photo['file_name']}", crop=label[0], condition=condition,
+                source=photo["source"], licence=licences.get(photo.get("license"), ""),
+                setting="field", split=split, series="", source_file=photo["source_file"],
+                box=_widened(each["bbox"], photo["width"], photo["height"]),
+            )
+        )  # fmt: skip
+    return found
+
+
+def _widened(box: Sequence[float], width: int, height: int) -> tuple[int, int, int, int]:
+    left, top, w, h = box
+    x0, y0 = max(0, round(left - w / 10)), max(0, round(top - h / 10))
+    x1, y1 = min(width, round(left + 1.1 * w)), min(height, round(top + 1.1 * h))
+    return x0, y0, x1 - x0, y1 - y0
 
 
 def check_splits(rows: Sequence[Row]) -> None:

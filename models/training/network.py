@@ -18,6 +18,9 @@ EMBEDDING = 1280
 # What the gate head tells apart: a leaf or fruit that fills the frame, plants from far, no plant.
 GATE = ("leaf", "far", "not_a_plant")
 _FROZEN_BLOCKS = 3
+_DROP_CONNECT = 0.2
+# Blocks after which the styles of photos are mixed in training.
+_STYLED = (2, 4)
 _PAIRS = (
     ("_conv_stem", "_bn0"),
     ("_conv_head", "_bn1"),
@@ -36,6 +39,23 @@ def _fold(module: nn.Module) -> None:
         _fold(child)
 
 
+def mix_styles(x: Tensor, share: float = 0.5) -> Tensor:
+    """Give maps [n, c, h, w] channel statistics between their own and another photo's.
+
+    The mean and spread of early channels carry light, camera and backdrop rather than the leaf
+    (MixStyle, Zhou et al. 2021: Beta(0.1, 0.1), in half of the batches).
+    """
+    if torch.rand(()) > share:
+        return x
+    mean = x.mean((2, 3), keepdim=True).detach()
+    spread = (x.var((2, 3), keepdim=True) + 1e-6).sqrt().detach()
+    partner = torch.randperm(len(x))
+    own = torch.distributions.Beta(0.1, 0.1).sample((len(x), 1, 1, 1)).to(x.dtype)
+    new_mean = own * mean + (1 - own) * mean[partner]
+    new_spread = own * spread + (1 - own) * spread[partner]
+    return (x - mean) / spread * new_spread + new_mean
+
+
 class LeafNet(nn.Module):
     """uint8 [n, h, w, 3] RGB to logits [n, classes], gate [n, 3], embedding [n, 1280]."""
 
@@ -52,6 +72,7 @@ class LeafNet(nn.Module):
         backbone.eval()
         _fold(backbone)
         self.backbone = backbone
+        self.styles = True
         self.dropout = nn.Dropout(dropout)
         self.classifier = nn.Linear(EMBEDDING, classes)
         self.gate = nn.Linear(EMBEDDING, len(GATE))
@@ -62,7 +83,14 @@ class LeafNet(nn.Module):
         """uint8 [n, h, w, 3] RGB -> float32 [n, 1280] (the scaling of the official weights)."""
         x = (image.permute(0, 3, 1, 2).float() - 127.0) / 128.0
         x = x.contiguous(memory_format=torch.channels_last)
-        return self.backbone.extract_features(x).mean((2, 3))
+        trunk = self.backbone
+        x = trunk._swish(trunk._conv_stem(x))
+        for place, block in enumerate(trunk._blocks):
+            # Blocks far down the trunk are left out now and then, as in the original training.
+            x = block(x, drop_connect_rate=_DROP_CONNECT * place / len(trunk._blocks))
+            if self.training and place in _STYLED and self.styles:
+                x = mix_styles(x)
+        return trunk._swish(trunk._conv_head(x)).mean((2, 3))
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Logits, gate logits and embedding of a batch."""

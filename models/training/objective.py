@@ -66,6 +66,8 @@ class Average:
     def update(self, net: nn.Module, step: int) -> None:
         """One step; the decay warms up so that early weights are forgotten."""
         decay = min(self.decay, (1 + step) / (10 + step))
-        for name, weight in net.named_parameters():
-            if name in self.values:
-                self.values[name].lerp_(weight.detach(), 1 - decay)
+        now = dict(net.named_parameters())
+        # One call for all tensors: a loop over them costs as much as a layer.
+        torch._foreach_lerp_(
+            list(self.values.values()), [now[n].detach() for n in self.values], 1 - decay
+        )

@@ -25,7 +25,9 @@ from models.training import dataset
 from models.training.dataset import NEGATIVE, Row
 from models.training.network import LeafNet
 from models.training.objective import Average, crop_mask, loss_of, rate_of
-from models.training.views import Config, Photos, batches, batches_per_epoch
+from models.training.views import Batch, Config, Photos, batches, batches_per_epoch
+
+_WARM_STEPS = 800
 
 
 @torch.inference_mode()
@@ -54,7 +56,50 @@ def _optimiser(net: LeafNet, config: Config) -> torch.optim.AdamW:
     return torch.optim.AdamW(
         [{"params": trunk, "lr": config.learning_rate}, {"params": heads, "lr": config.head_rate}],
         weight_decay=config.weight_decay,
+        fused=True,
     )
+
+
+def warm_heads(net: LeafNet, photos: Photos, config: Config, same_crop: Tensor) -> None:
+    """Fit the heads on the features as they are, before anything else moves.
+
+    Random heads would first drag the features about; with fitted ones fine-tuning keeps what
+    serves on photos unlike these (Kumar et al. 2022, "Fine-tuning can distort pretrained
+    features").
+    """
+    side = (config.px, config.px)
+    small = [cv2.resize(image, side, interpolation=cv2.INTER_AREA) for image in photos.images]
+    with torch.inference_mode():
+        parts = [
+            net.embed(torch.from_numpy(np.stack(small[i : i + 64])))
+            for i in range(0, len(small), 64)
+        ]
+    seen = torch.cat(parts).clone()
+    targets = torch.from_numpy(photos.targets)
+    gates = torch.tensor([photos.gate_of(i) for i in range(len(photos.rows))])
+    heads = [*net.classifier.parameters(), *net.gate.parameters()]
+    optimiser = torch.optim.AdamW(heads, lr=1e-3, weight_decay=config.weight_decay)
+    for _ in range(_WARM_STEPS):
+        pick = torch.randint(0, len(seen), (256,))
+        own = net.dropout(seen[pick])
+        outputs = net.classifier(own), net.gate(own), own
+        optimiser.zero_grad()
+        loss_of(outputs, targets[pick], gates[pick], same_crop, config.label_smoothing).backward()
+        optimiser.step()
+
+
+def batch_loss(net: LeafNet, batch: Batch, config: Config, same_crop: Tensor) -> Tensor:
+    """Loss of one batch; the trunk runs in bfloat16, the loss in float32."""
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        logits, gate, embedding = net(batch.images)
+    outputs = logits.float(), gate.float(), embedding.float()
+    smoothing = config.label_smoothing
+    loss = loss_of(outputs, batch.targets, batch.gates, same_crop, smoothing)
+    if batch.partner is None:
+        return loss
+    partner = batch.partner
+    other = loss_of(outputs, batch.targets[partner], batch.gates[partner], same_crop, smoothing)
+    return batch.own * loss + (1 - batch.own) * other
 
 
 @dataclass
@@ -100,7 +145,7 @@ def one_epoch(state: State, photos: Photos, config: Config, same_crop: Tensor) -
     per_epoch = batches_per_epoch(photos, config)
     bar = tqdm(drawn, total=per_epoch, desc=f"epoch {state.epoch + 1}", mininterval=10)
     total = 0.0
-    for number, (images, targets, gates) in enumerate(bar):
+    for number, batch in enumerate(bar):
         step = state.epoch * per_epoch + number
         factor = rate_of(step / per_epoch, config, warm_epochs=200 / per_epoch)
         for group, base in zip(
@@ -108,7 +153,7 @@ def one_epoch(state: State, photos: Photos, config: Config, same_crop: Tensor) -
         ):
             group["lr"] = base * factor
         state.optimiser.zero_grad()
-        loss = loss_of(state.net(images), targets, gates, same_crop, config.label_smoothing)
+        loss = batch_loss(state.net, batch, config, same_crop)
         loss.backward()
         nn.utils.clip_grad_norm_(state.net.parameters(), 5.0)
         state.optimiser.step()
@@ -135,7 +180,7 @@ def train(folder: Path, run: Path, config: Config) -> Path:
     dataset.check_splits(rows)
     own = dataset.of_split(rows, "train")
     labels = dataset.labels_of(own)
-    photos = Photos(folder, own, labels)
+    photos = Photos(folder, own + dataset.box_rows(folder, rows, "train"), labels)
     val = [r for r in dataset.of_split(rows, "val") if r.crop != NEGATIVE]
     side = (config.finish_px, config.finish_px)
     images = np.stack(
@@ -148,6 +193,8 @@ def train(folder: Path, run: Path, config: Config) -> Path:
     if checkpoint.is_file():
         state.restore(checkpoint)
     same_crop = crop_mask(labels)
+    if state.epoch == 0:
+        warm_heads(net, photos, config, same_crop)
     while state.epoch < config.epochs + config.finish_epochs:
         started = time.monotonic()
         loss = one_epoch(state, photos, config, same_crop)

@@ -38,6 +38,8 @@ class Config:
     head_rate: float = 2e-3
     weight_decay: float = 0.02
     label_smoothing: float = 0.05
+    # Share of batches in which photos are mixed in pairs.
+    mixed: float = 0.5
     ema_decay: float = 0.998
     # Share of made-up views added to an epoch, of the number of crop photos.
     shrunk: float = 0.06
@@ -45,6 +47,20 @@ class Config:
     scenes: float = 0.05
     rare_below: int = 60
     seed: int = 20261123
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Views uint8 [n, px, px, 3], class (-1: none) and gate of each [n].
+
+    In a mixed batch ``own`` of each view is the photo itself, the rest its ``partner`` [n].
+    """
+
+    images: Tensor
+    targets: Tensor
+    gates: Tensor
+    partner: Tensor | None = None
+    own: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -83,10 +99,16 @@ class Photos:
         return 1 if row.condition in _FAR else 2
 
     def background(self, px: int, rng: np.random.Generator) -> Image:
-        """A real ground or shrub photo, or a synthetic scene."""
-        if self.grounds and rng.random() < 0.7:
+        """A real ground or shrub photo, the backdrop of any other photo, or a synthetic scene."""
+        kind = rng.random()
+        if self.grounds and kind < 0.45:
             picked = self.images[int(rng.choice(self.grounds))]
             return augment.crop_and_warp(picked, px, rng, min_area=0.2)
+        if len(self.masked) and kind < 0.8:
+            other = int(rng.choice(self.masked))
+            mask = self.masks[other]
+            if mask is not None:
+                return augment.remove_leaf(self.images[other], mask)
         return augment.synthetic_scene(px, rng)
 
 
@@ -117,22 +139,23 @@ def draw(
     index = sample.index
     image, mask = photos.images[index], photos.masks[index]
     if sample.kind == "photo":
-        behind = photos.background(px, rng)
-        view = augment.augment(image, mask, behind, px, rng, gentle=gentle)
+        view = augment.augment(
+            image, mask, lambda: photos.background(px, rng), px, rng, gentle=gentle
+        )
         return view, int(photos.targets[index]), photos.gate_of(index)
     if sample.kind == "shrunk":
         made = augment.shrink_into(image, mask, photos.background(px, rng), rng)
-        return augment.augment(made, None, made, px, rng), -1, 1
+        return augment.augment(made, None, lambda: made, px, rng), -1, 1
     if sample.kind == "leafless":
         if mask is None:
             raise ValueError("a leafless view needs a leaf mask")
         made = augment.remove_leaf(image, mask)
-        return augment.augment(made, None, made, px, rng), -1, 2
+        return augment.augment(made, None, lambda: made, px, rng), -1, 2
     made = augment.synthetic_scene(px, rng)
     return augment.shift_colour(augment.degrade(made, rng), rng), -1, 2
 
 
-def batches(photos: Photos, config: Config, epoch: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+def batches(photos: Photos, config: Config, epoch: int) -> Iterator[Batch]:
     """Batches of one epoch, the next one drawn while the network works."""
     rng = np.random.default_rng((config.seed, epoch))
     finishing = epoch >= config.epochs
@@ -140,11 +163,15 @@ def batches(photos: Photos, config: Config, epoch: int) -> Iterator[tuple[Tensor
     samples = epoch_samples(photos, config, rng)
     chunks = [samples[i : i + config.batch] for i in range(0, len(samples), config.batch)]
 
-    def make(number: int) -> tuple[Tensor, Tensor, Tensor]:
+    def make(number: int) -> Batch:
         own = np.random.default_rng((config.seed, epoch, number))
         drawn = [draw(photos, s, px, own, gentle=finishing) for s in chunks[number]]
         views, targets, gates = zip(*drawn, strict=True)
-        return torch.from_numpy(np.stack(views)), torch.tensor(targets), torch.tensor(gates)
+        images, classes, kinds = np.stack(views), torch.tensor(targets), torch.tensor(gates)
+        if finishing or own.random() >= config.mixed:
+            return Batch(torch.from_numpy(images), classes, kinds)
+        images, partner, share = augment.mix(images, own)
+        return Batch(torch.from_numpy(images), classes, kinds, torch.from_numpy(partner), share)
 
     with ThreadPoolExecutor(1) as pool:
         ahead = [pool.submit(make, i) for i in range(min(3, len(chunks)))]
