@@ -17,7 +17,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 EMBEDDING = 1280
 # What the gate head tells apart: a leaf or fruit that fills the frame, plants from far, no plant.
 GATE = ("leaf", "far", "not_a_plant")
-_FROZEN_BLOCKS = 3
+_FROZEN_BLOCKS = 5
 _DROP_CONNECT = 0.2
 # Blocks after which the styles of photos are mixed in training.
 _STYLED = (2, 4)

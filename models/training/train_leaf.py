@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -173,19 +174,15 @@ def val_accuracy(state: State, images: NDArray[np.uint8], rows: Sequence[Row],
     return accuracy
 
 
-def train(folder: Path, run: Path, config: Config) -> Path:
-    """Train, or go on training, and return the checkpoint."""
+def train(
+    folder: Path, run: Path, config: Config, own: Sequence[Row], val: Sequence[Row]
+) -> dict[str, Any]:
+    """Train on ``own``, or go on training, and return the checkpoint; ``val`` is only watched."""
     torch.manual_seed(config.seed)
-    rows = dataset.read_rows(folder)
-    dataset.check_splits(rows)
-    own = dataset.of_split(rows, "train")
     labels = dataset.labels_of(own)
-    photos = Photos(folder, own + dataset.box_rows(folder, rows, "train"), labels)
-    val = [r for r in dataset.of_split(rows, "val") if r.crop != NEGATIVE]
-    side = (config.finish_px, config.finish_px)
-    images = np.stack(
-        [cv2.resize(dataset.load(folder, r), side, interpolation=cv2.INTER_AREA) for r in val]
-    ).astype(np.uint8)
+    photos = Photos(folder, own, labels)
+    watched = [r for r in val if r.crop != NEGATIVE]
+    images = squares(folder, watched, config.finish_px)
     net = LeafNet(len(labels)).to(memory_format=torch.channels_last)
     state = State(net, _optimiser(net, config), Average(net, config.ema_decay))
     run.mkdir(parents=True, exist_ok=True)
@@ -198,7 +195,7 @@ def train(folder: Path, run: Path, config: Config) -> Path:
     while state.epoch < config.epochs + config.finish_epochs:
         started = time.monotonic()
         loss = one_epoch(state, photos, config, same_crop)
-        accuracy = val_accuracy(state, images, val, labels)
+        accuracy = val_accuracy(state, images, watched, labels)
         state.save(checkpoint, config, labels)
         spent = time.monotonic() - started
         with (run / "log.csv").open("a", newline="") as lines:
@@ -206,7 +203,14 @@ def train(folder: Path, run: Path, config: Config) -> Path:
                 [state.epoch, f"{loss:.4f}", f"{accuracy:.4f}", f"{spent:.0f}"]
             )
         print(f"epoch {state.epoch}: loss {loss:.4f}, val accuracy {accuracy:.4f}", flush=True)
-    return checkpoint
+    return dict(torch.load(checkpoint, weights_only=True))
+
+
+def squares(folder: Path, rows: Sequence[Row], px: int) -> NDArray[np.uint8]:
+    """Photos as the network takes them, uint8 [n, px, px, 3]."""
+    side = (px, px)
+    shrunk = [cv2.resize(dataset.load(folder, r), side, interpolation=cv2.INTER_AREA) for r in rows]
+    return np.stack(shrunk).astype(np.uint8)
 
 
 def main() -> None:
@@ -217,7 +221,11 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=Config.epochs)
     given = parser.parse_args()
     torch.set_num_threads(2)
-    train(given.data, given.run, Config(epochs=given.epochs))
+    rows = dataset.read_rows(given.data)
+    dataset.check_splits(rows)
+    own = dataset.of_split(rows, "train") + dataset.box_rows(given.data, rows, "train")
+    val = dataset.of_split(rows, "val")
+    train(given.data, given.run, Config(epochs=given.epochs), own, val)
 
 
 if __name__ == "__main__":

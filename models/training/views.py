@@ -29,7 +29,7 @@ class Config:
     """
 
     px: int = 192
-    epochs: int = 16
+    epochs: int = 12
     finish_px: int = 224
     finish_epochs: int = 3
     finish_rate: float = 0.2
@@ -39,7 +39,7 @@ class Config:
     weight_decay: float = 0.02
     label_smoothing: float = 0.05
     # Share of batches in which photos are mixed in pairs.
-    mixed: float = 0.5
+    mixed: float = 0.4
     ema_decay: float = 0.998
     # Share of made-up views added to an epoch, of the number of crop photos.
     shrunk: float = 0.06
