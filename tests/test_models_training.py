@@ -11,7 +11,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from field_data.errors import PublisherError
+from field_data.errors import PersonError, PublisherError
 from models.diagnosis import softmax
 from models.training import augment, calibrate, dataset, quantise
 from tests.builders import leaf_pixels
@@ -50,10 +50,16 @@ def test_rows_labels_and_hash(tmp_path: Path) -> None:
 
 
 def test_bad_sets_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(PublisherError):
+    with pytest.raises(PersonError):
         dataset.read_rows(tmp_path)
     folder = photo_folder(tmp_path, [row("a.png", "train", "Unknown plant")])
-    with pytest.raises(PublisherError, match="Unknown plant"):
+    with pytest.raises(PersonError, match="Unknown plant"):
+        dataset.read_rows(folder)
+
+
+def test_an_unknown_split_is_refused(tmp_path: Path) -> None:
+    folder = photo_folder(tmp_path, [row("a.png", "vla")])
+    with pytest.raises(PublisherError, match="vla"):
         dataset.read_rows(folder)
 
 

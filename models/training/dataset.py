@@ -1,16 +1,13 @@
 """Read the public photo set, check its splits, and give pixels to training.
 
-The set is a folder with ``classification.csv`` (file, crop, condition, source, licence, setting,
-split, …) and ``vocabulary.csv`` (crop, crop_eppo, condition, …).  Nothing of it is ever committed.
+The set is a folder as :mod:`models.labelled` describes.  Nothing of it is ever committed.
 """
 
 from __future__ import annotations
 
-import csv
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -18,72 +15,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from field_data.errors import PublisherError
+from models import labelled
+from models.labelled import NEGATIVE, Row, of_split
 
 Image = NDArray[np.uint8]
-NEGATIVE = "negative"
+# Passed on, so that training asks one module for its data.
+__all__ = ["NEGATIVE", "Row", "of_split"]
 SPLITS = ("train", "val", "test-public")
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One labelled photo; ``crop`` is an EPPO code, or ``negative`` for what is no crop leaf."""
-
-    file: str
-    crop: str
-    condition: str
-    source: str
-    licence: str
-    setting: str
-    split: str
-    series: str
-
-    @property
-    def label(self) -> tuple[str, str]:
-        """(crop, condition)."""
-        return self.crop, self.condition
-
-
-def crop_codes(folder: Path) -> dict[str, str]:
-    """Scientific crop name of the set -> EPPO code."""
-    with (folder / "vocabulary.csv").open(encoding="utf-8", newline="") as lines:
-        return {r["crop"]: r["crop_eppo"] for r in csv.DictReader(lines) if r["crop_eppo"]}
 
 
 def read_rows(folder: Path) -> list[Row]:
     """All rows of ``classification.csv``.
 
     Raises:
-        PublisherError: ``bad_dataset`` when the CSV is absent or names an unknown crop or split.
+        PersonError: ``bad_dataset``, as :func:`models.labelled.read_rows`.
+        PublisherError: ``bad_dataset`` when it names an unknown split.
     """
-    path = folder / "classification.csv"
-    if not path.is_file():
-        raise PublisherError("bad_dataset", f"{path} is not there")
-    codes = crop_codes(folder) | {NEGATIVE: NEGATIVE}
-    with path.open(encoding="utf-8", newline="") as lines:
-        raw = list(csv.DictReader(lines))
-    bad = sorted({r["crop"] for r in raw} - codes.keys()) + sorted(
-        {r["split"] for r in raw} - set(SPLITS)
-    )
+    rows = labelled.read_rows(folder)
+    bad = sorted({row.split for row in rows} - set(SPLITS))
     if bad:
-        raise PublisherError("bad_dataset", f"unknown crop or split in {path}: {bad}")
-    return [
-        Row(
-            file=r["file"],
-            crop=codes[r["crop"]],
-            condition=r["condition"],
-            source=r["source"],
-            licence=r["licence"],
-            setting=r["setting"],
-            split=r["split"],
-            series=r.get("note", ""),
-        )
-        for r in raw
-    ]
-
-
-def of_split(rows: Iterable[Row], split: str) -> list[Row]:
-    """The rows of one split."""
-    return [r for r in rows if r.split == split]
+        raise PublisherError("bad_dataset", f"unknown split in {folder}: {bad}")
+    return rows
 
 
 def data_hash(folder: Path, rows: Sequence[Row]) -> str:
