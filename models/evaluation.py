@@ -179,13 +179,15 @@ def confusion(answers: Sequence[Answer]) -> dict[str, dict[str, Any]]:
 
 def most_confused(answers: Sequence[Answer], most: int = 10) -> list[dict[str, Any]]:
     """The most frequent wrong answers: truth, answer, photos, how many of them confident."""
-    wrong = Counter((a.crop, a.truth, a.said) for a in answers if a.said and not a.right)
-    dared = Counter((a.crop, a.truth, a.said) for a in answers if a.sure and not a.right)
-    order = sorted(wrong.items(), key=lambda pair: (-pair[1], str(pair[0])))[:most]
+    errors = [((a.crop, a.truth, *a.said), a.sure) for a in answers if a.said and not a.right]
+    wrong = Counter(error for error, _ in errors)
+    dared = Counter(error for error, sure in errors if sure)
+    order = sorted(wrong, key=lambda error: (-wrong[error], error))[:most]
     return [
-        {"crop": crop, "truth": truth, "said": list(said or ()), "photos": n,
-         "confident": dared[crop, truth, said]}
-        for (crop, truth, said), n in order
+        {"crop": crop, "truth": truth, "said": [other, condition],
+         "photos": wrong[crop, truth, other, condition],
+         "confident": dared[crop, truth, other, condition]}
+        for crop, truth, other, condition in order
     ]  # fmt: skip
 
 

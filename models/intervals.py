@@ -7,6 +7,7 @@ crops, or a whole series, since photos of one session stand or fall together.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -55,7 +56,9 @@ def weights(groups: Sequence[str], draws: int = DRAWS, seed: int = SEED) -> Iter
 
 
 def _ratio(part: Floats, whole: Floats) -> Floats:
-    return np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
+    out: Floats = np.full(part.shape, np.nan)
+    np.divide(part, whole, out=out, where=whole > 0)
+    return out
 
 
 def figures(marks: Marks, weight: Floats) -> dict[str, Floats]:
@@ -94,6 +97,17 @@ def intervals(marks: Marks, groups: Sequence[str]) -> dict[str, list[float] | No
     """95 % interval of every figure when whole ``groups`` [n] are resampled."""
     parts = [figures(marks, weight) for weight in weights(groups)]
     return {name: middle(np.concatenate([part[name] for part in parts])) for name in parts[0]}
+
+
+def score_interval(hits: int, n: int) -> tuple[float, float]:
+    """95 % score interval of a share of ``n`` independent photos (Wilson 1927).
+
+    For pictures: unlike the bootstrap it stays open when all of a few photos were right.
+    """
+    z, share = 1.96, hits / n
+    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def auroc(known: Sequence[float], strange: Sequence[float]) -> float | None:
