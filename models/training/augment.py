@@ -13,34 +13,97 @@ from numpy.typing import NDArray
 
 Image = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
+Floats = NDArray[np.float32]
+# Width of the rim in pixels; green or yellow up to which a backdrop is pale, and from
+# which a part of the rim is leaf; roughness up to which it is
+# plain (Lab units of OpenCV's eight-bit scale).
+_RIM, _PALE, _YELLOW, _SMOOTH = 3, 14.0, 8.0, 5.0
+# A mask is found at this size, long side; lightness weighs little, for light is uneven.
+_MASK_PX = 128
+_ROUGH_WEIGHTS = np.array([0.2, 1.0, 1.0], np.float32)
+
+
+def _backdrop_of(rim: Floats) -> NDArray[np.bool_] | None:
+    """Which pixels of the rim, Lab [n, 3] with neutral at 0, are plain backdrop; None: none is.
+
+    Two clusters by colour (two-means).  Where they differ clearly a leaf may run over the edge of
+    the photo: backdrop is then the less yellow one, or both where neither is yellow (shadow).
+    """
+    colour = rim[:, 1:]
+    order = np.argsort(colour[:, 1])
+    centres = colour[order[[len(order) // 10, -(len(order) // 10)]]]
+    for _ in range(8):
+        near = np.linalg.norm(colour[:, None] - centres, axis=2).argmin(axis=1)
+        if 0 in np.bincount(near, minlength=2):
+            break
+        centres = np.stack([colour[near == k].mean(axis=0) for k in (0, 1)])
+    less, more = sorted(range(2), key=lambda k: float(centres[k][1]))
+    apart = np.linalg.norm(centres[0] - centres[1]) >= 10 and centres[more][1] > _YELLOW
+    own = (near == less) if apart else np.ones(len(rim), np.bool_)
+    leafy = float(np.median(np.maximum(-colour[own, 0], colour[own, 1])))
+    return own if own.mean() > 0.25 and leafy < _PALE else None
+
+
+def _plane(places: Floats, values: Floats) -> Floats:
+    """Least-squares plane [3, channels] through ``values`` [n, channels], without the outliers."""
+    keep = np.ones(len(places), np.bool_)
+    for _ in range(3):
+        plane = np.linalg.lstsq(places[keep], values[keep], rcond=None)[0]
+        off = np.linalg.norm(values - places @ plane, axis=1)
+        keep = off <= 2.5 * np.median(off) + 1e-6
+    return np.asarray(plane, np.float32)
 
 
 def leaf_mask(image: Image) -> Mask | None:
     """Leaf against a plain backdrop, bool [height, width]; None where there is no plain backdrop.
 
-    Distance in Lab from the median colour of the border (lightness weighs a third, since shadows
-    are background), Otsu threshold, largest blob, holes filled.
+    The backdrop is a plane in Lab fitted to the pale part of the rim, so that uneven light is
+    still plain.  A leaf is what differs from it in colour; what is only darker is shadow.  Otsu
+    threshold, holes filled, the largest blob and what is not much smaller.
     """
-    lab = cv2.cvtColor(image, cv2.COLOR_RGB2LAB).astype(np.float32)
-    border = np.concatenate([lab[:6].reshape(-1, 3), lab[-6:].reshape(-1, 3),
-                             lab[:, :6].reshape(-1, 3), lab[:, -6:].reshape(-1, 3)])  # fmt: skip
-    weights = np.array([0.33, 1.0, 1.0], np.float32)
-    middle = np.median(border, axis=0)
-    spread = float(np.median(np.linalg.norm((border - middle) * weights, axis=1)))
-    if spread > 8.0:  # a busy border is a field photo: there is nothing plain to replace
+    scale = min(1.0, _MASK_PX / max(image.shape[:2]))
+    small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    height, width = small.shape[:2]
+    lab = cv2.cvtColor(small, cv2.COLOR_RGB2LAB).astype(np.float32) - np.float32([0, 128, 128])
+    down, right = np.mgrid[0:height, 0:width].astype(np.float32) / _MASK_PX
+    places = np.stack([np.ones_like(down), down, right], axis=-1)
+    rim = np.ones((height, width), np.bool_)
+    rim[_RIM:-_RIM, _RIM:-_RIM] = False
+    own = _backdrop_of(lab[rim])
+    if own is None:
         return None
-    distance = np.linalg.norm((lab - middle) * weights, axis=2)
-    scaled = np.clip(distance * 4, 0, 255).astype(np.uint8)
-    _, binary = cv2.threshold(scaled, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
+    values, at = lab[rim][own] * _ROUGH_WEIGHTS, places[rim][own]
+    plane = _plane(at, values)
+    rough = np.linalg.norm(values - at @ plane, axis=1)
+    if float(np.median(rough)) > _SMOOTH:  # a busy rim is a field photo: nothing plain to replace
+        return None
+    off = lab * _ROUGH_WEIGHTS - places @ plane
+    off[..., 0] = np.maximum(0.0, off[..., 0])
+    distance = np.linalg.norm(off, axis=2)
+    mask = _blobs(distance)
+    if mask is None or not 0.06 < mask.mean() < 0.93:
+        return None
+    if distance[mask].mean() < 3 * distance[~mask].mean() + 2:
+        return None
+    size = (image.shape[1], image.shape[0])
+    return cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_LINEAR) > 0.5
+
+
+def _blobs(distance: Floats) -> Mask | None:
+    scaled = np.clip(distance * 5, 0, 255).astype(np.uint8)
+    limit, _ = cv2.threshold(scaled, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
+    # A little under Otsu's: brown and pale spots lie nearer to the backdrop than green does.
+    binary = (scaled > max(25, 0.8 * limit)).astype(np.uint8)
     binary = cv2.morphologyEx(binary, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    binary = cv2.morphologyEx(binary, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
     contours, _ = cv2.findContours(binary, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     if not contours:
         return None
+    largest = max(cv2.contourArea(c) for c in contours)
     filled = np.zeros(binary.shape, np.uint8)
-    cv2.drawContours(filled, [max(contours, key=cv2.contourArea)], -1, 255, cv2.FILLED)
-    mask = filled > 0
-    rim = np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
-    return mask if 0.1 < mask.mean() < 0.85 and rim.mean() < 0.4 else None
+    kept = [c for c in contours if cv2.contourArea(c) >= 0.15 * largest]
+    cv2.drawContours(filled, kept, -1, 1, cv2.FILLED)
+    return filled > 0
 
 
 def replace_background(image: Image, mask: Mask, background: Image) -> Image:
