@@ -7,11 +7,16 @@ import json
 import click
 
 from edge_app.cli_common import JSON, guarded
+from edge_app.cli_model_eval import model_audit, model_eval
 
 
 @click.group()
 def model() -> None:
     """The models of this node."""
+
+
+model.add_command(model_eval)
+model.add_command(model_audit)
 
 
 @model.command("list")

@@ -43,7 +43,8 @@ class Reading:
     """What the model makes of one plant: a Diagnosis without identity, time and storage.
 
     ``kept`` holds, photo by photo, the JPEG to keep (None where it was not asked for); ``model``
-    is None when none was asked.
+    is None when none was asked.  ``familiar`` is the median similarity of the usable photos to
+    known ones of the crop (cosine, -1 to 1), None when no photo was usable.
     """
 
     status: Status
@@ -54,6 +55,7 @@ class Reading:
     timing: Timing
     kept: tuple[bytes | None, ...]
     model: ModelRef | None = None
+    familiar: float | None = None
 
 
 def softmax(logits: Floats) -> Floats:
@@ -203,14 +205,14 @@ class Diagnoser:
         decoded = time.perf_counter()
         outputs = self._model.run(squares)
         inferred = time.perf_counter()
-        reading = self._conclude(photos, crop, outputs, qualities)
+        reading, familiar = self._conclude(photos, crop, outputs, qualities)
         timing = Timing(
             decode_ms=(decoded - started) * 1e3,
             infer_ms=(inferred - decoded) * 1e3,
             total_ms=(time.perf_counter() - started) * 1e3,
         )
         kept = tuple(jpeg for _, jpeg in each)
-        return Reading(*reading, timing=timing, kept=kept, model=self.ref)
+        return Reading(*reading, timing=timing, kept=kept, model=self.ref, familiar=familiar)
 
     def _conclude(
         self,
@@ -218,7 +220,10 @@ class Diagnoser:
         crop: str | None,
         outputs: Outputs,
         qualities: Sequence[photo_quality.Quality],
-    ) -> tuple[Status, str | None, tuple[Candidate, ...], bool, tuple[PhotoVerdict, ...]]:
+    ) -> tuple[
+        tuple[Status, str | None, tuple[Candidate, ...], bool, tuple[PhotoVerdict, ...]],
+        float | None,
+    ]:
         limits = self.manifest.thresholds
         faults = [
             photo_quality.fault_of(quality, limits) or gate_fault(gate, limits)
@@ -232,10 +237,11 @@ class Diagnoser:
         )
         usable = [i for i, fault in enumerate(faults) if fault is None]
         if not usable:
-            return refused_as([f for f in faults if f]), crop, (), False, verdicts
+            return (refused_as([f for f in faults if f]), crop, (), False, verdicts), None
         fused = fuse(self.manifest, each[usable])
         best = self.manifest.labels[int(fused.argmax())]
         agreeing = sum(tops[i] == best for i in usable) / len(usable)
         near = self._neighbours.similarity(outputs.embedding[usable], crop or best[0])
         familiar = float(np.median(near))
-        return *judge(self.manifest, fused, familiar, agreeing, crop), verdicts
+        judged = judge(self.manifest, fused, familiar, agreeing, crop)
+        return (*judged, verdicts), familiar

@@ -1,18 +1,14 @@
 """Read the public photo set, check its splits, and give pixels to training.
 
-The set is a folder with ``classification.csv`` (file, crop, condition, source, licence, setting,
-split, …) and ``vocabulary.csv`` (crop, crop_eppo, condition, …).  Nothing of it is ever committed.
+The set is a folder as :mod:`models.labelled` describes.  Nothing of it is ever committed.
 """
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -20,90 +16,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from field_data.errors import PublisherError
+from models import labelled
+from models.labelled import NEGATIVE, Row, crop_codes, frame_number, of_split
 
 Image = NDArray[np.uint8]
-NEGATIVE = "negative"
+# Passed on, so that training asks one module for its data.
+__all__ = ["NEGATIVE", "Row", "of_split"]
+SPLITS = ("train", "val", "test-public")
 # A leaf cut from a larger photo: its least side, and how many of one photo.
 _LEAST_BOX_PX, _BOXES_A_PHOTO = 64, 2
-SPLITS = ("train", "val", "test-public")
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One labelled photo; ``crop`` is an EPPO code, or ``negative`` for what is no crop leaf.
-
-    ``box`` (left, top, width, height, in px) is set where the photo shows more than the one leaf.
-    """
-
-    file: str
-    crop: str
-    condition: str
-    source: str
-    licence: str
-    setting: str
-    split: str
-    series: str
-    source_file: str = ""
-    box: tuple[int, int, int, int] | None = None
-
-    @property
-    def label(self) -> tuple[str, str]:
-        """(crop, condition)."""
-        return self.crop, self.condition
-
-
-def crop_codes(folder: Path) -> dict[str, str]:
-    """Scientific crop name of the set -> EPPO code."""
-    with (folder / "vocabulary.csv").open(encoding="utf-8", newline="") as lines:
-        return {r["crop"]: r["crop_eppo"] for r in csv.DictReader(lines) if r["crop_eppo"]}
 
 
 def read_rows(folder: Path) -> list[Row]:
     """All rows of ``classification.csv``.
 
     Raises:
-        PublisherError: ``bad_dataset`` when the CSV is absent or names an unknown crop or split.
+        PersonError: ``bad_dataset``, as :func:`models.labelled.read_rows`.
+        PublisherError: ``bad_dataset`` when it names an unknown split.
     """
-    path = folder / "classification.csv"
-    if not path.is_file():
-        raise PublisherError("bad_dataset", f"{path} is not there")
-    codes = crop_codes(folder) | {NEGATIVE: NEGATIVE}
-    with path.open(encoding="utf-8", newline="") as lines:
-        raw = list(csv.DictReader(lines))
-    bad = sorted({r["crop"] for r in raw} - codes.keys()) + sorted(
-        {r["split"] for r in raw} - set(SPLITS)
-    )
+    rows = labelled.read_rows(folder)
+    bad = sorted({row.split for row in rows} - set(SPLITS))
     if bad:
-        raise PublisherError("bad_dataset", f"unknown crop or split in {path}: {bad}")
-    return [
-        Row(
-            file=r["file"],
-            crop=codes[r["crop"]],
-            condition=r["condition"],
-            source=r["source"],
-            licence=r["licence"],
-            setting=r["setting"],
-            split=r["split"],
-            series=r.get("note", ""),
-            source_file=r.get("source_file", ""),
-        )
-        for r in raw
-    ]
-
-
-def of_split(rows: Iterable[Row], split: str) -> list[Row]:
-    """The rows of one split."""
-    return [r for r in rows if r.split == split]
-
-
-def frame_number(source_file: str) -> int:
-    """The camera's running number in an original file name, -1 where there is none.
-
-    Suffixes that an export added (``_JPG_jpg.rf.<hash>.jpg``, ``#box3``) do not count.
-    """
-    name = re.split(r"#|\.rf\.", source_file, maxsplit=1)[0]
-    numbers = re.findall(r"\d+", re.sub(r"_jpe?g$|\.\w+$", "", name, flags=re.IGNORECASE))
-    return int(numbers[-1]) if numbers else -1
+        raise PublisherError("bad_dataset", f"unknown split in {folder}: {bad}")
+    return rows
 
 
 def hold_back(rows: Sequence[Row], share: float) -> tuple[list[Row], list[Row]]:
@@ -203,7 +138,7 @@ def box_rows(folder: Path, rows: Sequence[Row], split: str) -> list[Row]:
             Row(
                 file=f"detection/{photo['file_name']}", crop=label[0], condition=condition,
                 source=photo["source"], licence=licences.get(photo.get("license"), ""),
-                setting="field", split=split, series="", source_file=photo["source_file"],
+                setting="field", split=split, source_file=photo["source_file"],
                 box=_widened(each["bbox"], photo["width"], photo["height"]),
             )
         )  # fmt: skip

@@ -33,7 +33,7 @@ from models.training.train_leaf import predict, squares, train
 from models.training.views import Config
 
 # Series of PlantVillage whose condition at least one other series shows too.
-SERIES = ("series JR_Sept.L.S", "series YLCV_GCREC")
+SERIES = ("JR_Sept.L.S", "YLCV_GCREC")
 _RUN_SHARE = 0.12
 
 
