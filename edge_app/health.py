@@ -18,6 +18,8 @@ from field_data.files import free_bytes
 from field_data.photos import PhotoStore
 from field_data.types import Trust
 from models.diagnosis import Diagnoser
+from models.life import Life
+from models.registry import folder_of, life_of
 
 STORE = "store.sqlite"
 _MB = 1_000_000
@@ -50,6 +52,38 @@ def model_part(model: Diagnoser | GhallaError) -> Part:
         return Part("model", False, model.code, str(model))
     ref = model.ref
     return Part("model", True, "ok", f"{ref.name} {ref.version} ({model.variant})")
+
+
+def update_part(name: str, life: Life) -> Part | None:
+    """The version that was switched off by itself, and what to do; None where there is none."""
+    why = life.refused.get(life.fallen) if life.fallen else None
+    if why is None:
+        return None
+    detail = (
+        f"{name} {life.fallen} was switched off: {why.reason}; {life.active} speaks. Install a "
+        f"newer version, or: ghalla model activate {name} {life.fallen} --again; to keep "
+        f"{life.active}: ghalla model activate {name} {life.active}"
+    )
+    return Part("update", False, "model_rolled_back", detail)
+
+
+def model_parts(model: Diagnoser | GhallaError, name: str, life: Life) -> list[Part]:
+    """The model that speaks, and the version that was switched off, if one was."""
+    update = update_part(name, life)
+    return [model_part(model), *([update] if update else [])]
+
+
+def home_model_parts(home: Path) -> list[Part]:
+    """:func:`model_parts` of a home, seen from outside."""
+    from edge_app.live_model import load_model
+    from edge_app.node import MODEL_FOLDER
+
+    name, shipped = MODEL_FOLDER.name, MODEL_FOLDER.parent
+    try:
+        life = life_of(home, name)
+    except KeeperError as error:
+        return [model_part(load_model(MODEL_FOLDER)), Part("update", False, error.code, str(error))]
+    return model_parts(load_model(folder_of(home, name, life.active, shipped)), name, life)
 
 
 def clock_part() -> Part:
@@ -87,10 +121,9 @@ def check_home(home: Path) -> list[Part]:
         KeeperError: ``no_home``, ``bad_settings``, or the store's own.
     """
     from edge_app.advice import load_advice
-    from edge_app.node import load_model
 
     settings = read_settings(home)
-    parts = [model_part(load_model()), clock_part(), advice_part(load_advice()), fonts_part()]
+    parts = [*home_model_parts(home), clock_part(), advice_part(load_advice()), fonts_part()]
     try:
         with open_log(home) as log:
             store = store_part(home, log)

@@ -10,6 +10,7 @@ from typing import Self
 from edge_app import health
 from edge_app.advice import Advice
 from edge_app.health import STORE
+from edge_app.live_model import LiveModel
 from edge_app.seam import Part
 from edge_app.settings import Settings, documented, read_settings
 from edge_app.turnstile import Turnstile
@@ -22,17 +23,9 @@ from field_data.ids import new_id
 from field_data.node_identity import node_id
 from field_data.photos import PhotoStore
 from field_data.types import Diagnosis
-from models.diagnosis import Diagnoser, Reading, unread
+from models.diagnosis import Diagnoser, Reading
 
 MODEL_FOLDER = Path(__file__).parents[1] / "models" / "leaf_health"
-
-
-def load_model(folder: Path = MODEL_FOLDER) -> Diagnoser | PublisherError:
-    """The leaf model, or why there is none: a node without a model still serves."""
-    try:
-        return Diagnoser(folder)
-    except PublisherError as error:
-        return error
 
 
 def make_home(home: Path) -> None:
@@ -97,14 +90,15 @@ class FarmNode:
             # keeper has looked at it.
             if not health.set_aside(home):
                 self._log.tidy()
-            self._model = load_model(model_folder)
             self._turnstile = Turnstile(self.settings.workers, self.settings.queue)
+            self._live = LiveModel(home, model_folder)
         except BaseException:
             self._lock.release()
             raise
 
     def close(self) -> None:
         """Close the store and give the home free."""
+        self._live.close()
         self._store.close()
         self._lock.release()
 
@@ -114,11 +108,14 @@ class FarmNode:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
+    @property
+    def _model(self) -> Diagnoser | PublisherError:
+        return self._live.model
+
     def crops_with_model(self) -> frozenset[str]:
         """The crops that the model knows; none while there is no sound model."""
-        if isinstance(self._model, GhallaError):
-            return frozenset()
-        return self._model.manifest.crops
+        model = self._model
+        return frozenset() if isinstance(model, GhallaError) else model.manifest.crops
 
     def place(self) -> AbstractContextManager[None]:
         """A turn at diagnosing; photos are read into memory only inside one."""
@@ -132,15 +129,10 @@ class FarmNode:
             raise PersonError("unknown_crop", f"no crop {crop}", crop=crop)
         # File names may hold a person's name or number: they are not kept.
         plain = [(f"photo-{place}", data) for place, (_, data) in enumerate(photos, start=1)]
-        reading = self._read(plain, crop, consent is not None)
+        reading = self._live.read(plain, crop, keep=consent is not None)
         diagnosis = concluded(reading, consent)
         kept = {place: jpeg for place, jpeg in enumerate(reading.kept) if jpeg is not None}
         return self._log.record(diagnosis, kept)
-
-    def _read(self, photos: Sequence[tuple[str, bytes]], crop: str | None, keep: bool) -> Reading:
-        if isinstance(self._model, GhallaError):
-            return unread(photos, crop, keep=keep)
-        return self._model.read(photos, crop, keep=keep)
 
     def diagnosis(self, id: str) -> Diagnosis | None:
         """The diagnosis of that id, if it is still there."""
@@ -167,7 +159,7 @@ class FarmNode:
         return [
             health.store_part(self.home, self._log),
             health.disk_part(self.home, self.settings),
-            health.model_part(self._model),
+            *health.model_parts(self._model, self._live.name, self._live.life),
             health.clock_part(),
             health.advice_part(self._advice),
             health.fonts_part(),

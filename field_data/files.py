@@ -81,6 +81,22 @@ def remove_leftovers(folder: Path) -> None:
         temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def exclusive(path: Path) -> Iterator[None]:
+    """Wait until no other process (or thread) is inside with the same ``path``, then go in.
+
+    For moments only, such as reading and rewriting a small file; the kernel lets go when the
+    holder dies.  The folder must exist.
+    """
+    with disk_full_named(path):
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
 def free_bytes(path: Path) -> int:
     """Bytes that this process may still write to the file system of ``path``."""
     status = os.statvfs(path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,9 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from field_data.errors import PublisherError
-from models.manifest import Manifest, ModelFile
+from models.manifest import Manifest, ModelFile, checked_bytes
+
+__all__ = ["OUTPUTS", "Floats", "Image", "OnnxModel", "Outputs", "checked_bytes", "load_fastest"]
 
 Image = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -28,22 +29,6 @@ class Outputs:
     logits: Floats
     gate: Floats
     embedding: Floats
-
-
-def checked_bytes(folder: Path, part: ModelFile) -> bytes:
-    """The bytes of one file of a model.
-
-    Raises:
-        PublisherError: ``model_missing`` or ``model_corrupt`` (size or SHA-256 differs).
-    """
-    path = folder / part.file
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise PublisherError("model_missing", f"{path}: {error}") from error
-    if len(data) != part.bytes or hashlib.sha256(data).hexdigest() != part.sha256:
-        raise PublisherError("model_corrupt", f"{path} is not the file of the manifest")
-    return data
 
 
 class OnnxModel:
@@ -67,7 +52,8 @@ class OnnxModel:
             ) from error
         if probe.logits.shape != (1, classes):
             raise PublisherError(
-                "bad_manifest", f"the model has {probe.logits.shape[1]} classes, not {classes}"
+                "bad_manifest",
+                f"the model's logits are {probe.logits.shape}, not {classes} classes",
             )
 
     def run(self, images: Image) -> Outputs:

@@ -22,6 +22,7 @@ def init_helpers(app: Flask) -> None:
         headings=words.HEADINGS,
         sources=words.SOURCES,
         part_names=words.PARTS,
+        part_notes=words.PART_NOTES,
         has_audio=_has_audio,
         other_language=_other_language,
     )

@@ -58,9 +58,16 @@ PARTS: dict[str, LazyString] = {
     "store": _l("Memory of answers"),
     "model": _l("Plant doctor (model)"),
     "advice": _l("Advice cards"),
+    "update": _l("New version of the plant doctor"),
     "disk": _l("Free space"),
     "clock": _l("Clock"),
     "languages": _l("Languages and letters"),
+}
+
+PART_NOTES: dict[str, LazyString] = {
+    "model_rolled_back": _l(
+        "A new version did not work on this box and was switched off. The one before it answers."
+    ),
 }
 
 SOURCES: dict[str, LazyString] = {
