@@ -69,7 +69,8 @@ class DiagnosisLog:
         if self._log.contains(where("id") == diagnosis.id):
             raise ValueError(f"diagnosis {diagnosis.id} is already recorded")
         self._log.insert(to_json(diagnosis))
-        self._uses.insert_multiple({"photo": photo, "owner": diagnosis.id} for photo in photos)
+        if photos:
+            self._uses.insert_multiple({"photo": photo, "owner": diagnosis.id} for photo in photos)
 
     def get(self, id: str) -> Diagnosis | None:
         """The diagnosis, None if it is not (or no longer) there."""

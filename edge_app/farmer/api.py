@@ -65,11 +65,18 @@ def _crop() -> str | None:
 def _photos() -> list[tuple[str, bytes]]:
     if not request.mimetype.startswith("image/"):
         return read_photos(request.files.getlist(FIELD))
-    if (request.content_length or 0) > MAX_PHOTO_BYTES:
+    return [(shown_name(request.args.get("name", "")), _body())]
+
+
+def _body() -> bytes:
+    """The whole body, which the server has received before we are called, in one piece.
+
+    Flask's own reader gathers it in pieces of 64 kB and copies the sum: 5 ms for a large photo.
+    """
+    length = request.content_length or 0
+    if length > MAX_PHOTO_BYTES:
         raise PersonError("photo_too_large")
-    data = request.get_data(cache=False)
+    data: bytes = request.environ["wsgi.input"].read(length)
     if not data:
         raise PersonError("no_photo")
-    if len(data) > MAX_PHOTO_BYTES:
-        raise PersonError("photo_too_large")
-    return [(shown_name(request.args.get("name", "")), data)]
+    return data

@@ -6,7 +6,8 @@ every library, as ratios:
 * plain: full decode with Pillow, resize, one float32 onnxruntime inference;
 * floor: reduced-scale decode and one inference of the shipped graph that the node chose, bare;
 * node: ``POST /api/v1/diagnose`` to a served node, the answer stored durably (photo not kept, the
-  default; and kept, which decodes larger and writes a file).
+  default; and kept, which decodes larger and writes a file);
+* durable write: 12 kB and one fsync, bare: the node's share of the disk, which the floor has not.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import argparse
 import http.client
 import io
 import json
+import os
 import statistics
 import tempfile
 import threading
@@ -105,10 +107,22 @@ def floor_way(photo: bytes, flag: int) -> Callable[[], object]:
     return run
 
 
+@contextmanager
+def durable_way() -> Iterator[Callable[[], object]]:
+    """What one diagnosis costs the disk at the least: three pages of 4 kB and one fsync."""
+    with tempfile.TemporaryFile(buffering=0) as file:
+
+        def run() -> None:
+            file.write(b"x" * 3 * 4096)
+            os.fsync(file.fileno())
+
+        yield run
+
+
 def speed(rounds: int) -> dict[str, Any]:
     """Milliseconds of each way and their ratios, for a 12-megapixel JPEG."""
     photo = phone_jpeg()
-    with served(workers=1) as node:
+    with served(workers=1) as node, durable_way() as durable_write:
         line = line_to(node)
         ways = {
             "plain": plain_way(photo),
@@ -116,6 +130,7 @@ def speed(rounds: int) -> dict[str, Any]:
             "node": lambda: post(line, photo),
             "floor, kept scale": floor_way(photo, cv2.IMREAD_REDUCED_COLOR_4),
             "node, photo kept": lambda: post(line, photo, keep=True),
+            "durable write": durable_write,
         }
         taken = interleaved(ways, rounds)
         line.close()
