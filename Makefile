@@ -40,6 +40,8 @@ web: $(VENV)/.web
 train-leaf: $(VENV)/.train
 	$(BIN)/python -m models.training.train_leaf --data $(DATA) --run $(RUN)
 	$(BIN)/python -m models.training.export_leaf --data $(DATA) --run $(RUN)
+	$(BIN)/python -m models.golden models/leaf_health
+	$(BIN)/python -m models.training.leave_out --data $(DATA) --run $(RUN)-left-out --model models/leaf_health
 	$(BIN)/python -m models.training.report_leaf --data $(DATA)
 
 $(VENV)/.python:

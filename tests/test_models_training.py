@@ -165,6 +165,22 @@ def test_what_is_held_back_is_a_run_of_photos_of_every_class(tmp_path: Path) -> 
     assert any(r.crop == "negative" for r in kept)
 
 
+def test_what_is_left_out_is_nowhere_else(tmp_path: Path) -> None:
+    raw = [[*row(f"{n}.png", "train")[:-1], f"x___RS_Rust {n}.JPG"] for n in range(10)]
+    raw += [[*row(f"s{n}.png", ("train", "val")[n])[:-2], "series Far", ""] for n in range(2)]
+    raw += [row("v.png", "val"), row("t.png", "test-public")]
+    folder = photo_folder(tmp_path, raw)
+    kept, val, left_out = dataset.leave_out(folder, ["Far"], 0.2)
+    files = {name: {r.file for r in rows} for name, rows in left_out.items()}
+    assert files == {
+        "run": {"images/0.png", "images/1.png"},
+        "series": {"images/s0.png", "images/s1.png"},
+        "source": set(),
+    }
+    assert {r.file for r in val} == {"images/v.png"}
+    assert {r.file for r in kept} == {f"images/{n}.png" for n in range(2, 10)}
+
+
 def test_leaves_are_cut_from_photos_with_boxes_of_new_sources_only(tmp_path: Path) -> None:
     folder = photo_folder(tmp_path, [row("a.png", "train")])
     rows = dataset.read_rows(folder)

@@ -59,6 +59,23 @@ def hold_back(rows: Sequence[Row], share: float) -> tuple[list[Row], list[Row]]:
     return [r for r in rows if r.file not in held], [r for r in rows if r.file in held]
 
 
+def leave_out(
+    folder: Path, series: Sequence[str], share: float
+) -> tuple[list[Row], list[Row], dict[str, list[Row]]]:
+    """(train, val, what is left out by name), none of it from ``test-public``.
+
+    Left out are whole ``series``, the first ``share`` of every ``run`` of photos, and every leaf
+    cut from the boxes of another ``source``.
+    """
+    rows = read_rows(folder)
+    here = {name: [r for r in rows if r.split == name] for name in ("train", "val")}
+    boxed = [r for name in here for r in box_rows(folder, rows, name)]
+    away = [r for own in here.values() for r in own if r.series in series]
+    kept, held = hold_back([r for r in here["train"] if r.series not in series], share)
+    val = [r for r in here["val"] if r.series not in series]
+    return kept, val, {"run": held, "series": away, "source": boxed}
+
+
 def data_hash(folder: Path, rows: Sequence[Row]) -> str:
     """SHA-256 over file names, labels, splits and the bytes of every photo, in file order."""
     digest = hashlib.sha256()

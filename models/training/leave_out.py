@@ -37,18 +37,6 @@ SERIES = ("JR_Sept.L.S", "YLCV_GCREC")
 _RUN_SHARE = 0.12
 
 
-def parts(folder: Path, series: Sequence[str]) -> tuple[list[Row], list[Row], dict[str, list[Row]]]:
-    """(train, val, what is left out by name), none of it from ``test-public``."""
-    rows = dataset.read_rows(folder)
-    here = {name: dataset.of_split(rows, name) for name in ("train", "val")}
-    boxed = [r for name in here for r in dataset.box_rows(folder, rows, name)]
-    left_out = [r for own in here.values() for r in own if r.series in series]
-    seen = [r for r in here["train"] if r.series not in series]
-    kept, held = dataset.hold_back(seen, _RUN_SHARE)
-    val = [r for r in here["val"] if r.series not in series]
-    return kept, val, {"run": held, "series": left_out, "source": boxed}
-
-
 def ask(net: LeafNet, folder: Path, rows: Sequence[Row], px: int) -> Outputs:
     """The network's outputs for photos at ``px``."""
     return Outputs(*predict(net, squares(folder, rows, px)))
@@ -74,7 +62,7 @@ def figures(
 
 def run(folder: Path, work: Path, config: Config, series: Sequence[str]) -> dict[str, Any]:
     """Train without the parts, then ask about them."""
-    kept, val, left_out = parts(folder, series)
+    kept, val, left_out = dataset.leave_out(folder, series, _RUN_SHARE)
     saved = train(folder, work, config, kept, val)
     labels = [(str(a), str(b)) for a, b in saved["labels"]]
     net = LeafNet(len(labels)).to(memory_format=torch.channels_last)
@@ -104,12 +92,19 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--series", nargs="*", default=SERIES)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--model", type=Path, help="write the figures into this model's manifest")
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     config = Config(
         px=given.px, epochs=given.epochs, finish_px=int(given.px * 1.15) // 16 * 16, finish_epochs=0
     )
-    print(json.dumps(run(given.data, given.run, config, given.series), indent=1))
+    found = run(given.data, given.run, config, given.series)
+    print(json.dumps(found, indent=1))
+    if given.model is not None:
+        path = given.model / "manifest.json"
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw["metrics"]["left_out"] = found
+        path.write_text(json.dumps(raw, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
