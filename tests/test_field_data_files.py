@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,14 @@ from pathlib import Path
 import pytest
 
 from field_data.errors import KeeperError
-from field_data.files import HomeLock, free_bytes, make_folder, remove_leftovers, write_atomic
+from field_data.files import (
+    HomeLock,
+    exclusive,
+    free_bytes,
+    make_folder,
+    remove_leftovers,
+    write_atomic,
+)
 
 HOLD = """
 import sys, time
@@ -128,3 +136,22 @@ def test_a_released_home_can_be_taken_again(tmp_path: Path) -> None:
     for _ in range(2):
         with lock:
             assert (tmp_path / "lock").read_text().strip() == str(os.getpid())
+
+
+def test_one_at_a_time_and_the_next_waits(tmp_path: Path) -> None:
+    path, order, inside = tmp_path / "x.lock", [], threading.Event()
+
+    def second() -> None:
+        inside.wait(10)
+        with exclusive(path):
+            order.append("second")
+
+    waiting = threading.Thread(target=second)
+    waiting.start()
+    with exclusive(path):
+        inside.set()
+        waiting.join(0.2)
+        assert waiting.is_alive()
+        order.append("first")
+    waiting.join(10)
+    assert order == ["first", "second"]

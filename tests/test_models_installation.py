@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -61,11 +62,11 @@ class Shelf:
         self.root, self.home, self.shipped = root, home, root / "shipped"
 
     def install(self, version: str, **more: Any) -> dict[str, Any]:
-        given = {"probe": well, "shipped": self.shipped} | more
+        given: dict[str, Any] = {"probe": well, "shipped": self.shipped} | more
         return install(self.home, self.root / f"{version}.ghm", **given)
 
     def activate(self, version: str, **more: Any) -> Life:
-        given = {"probe": well, "shipped": self.shipped} | more
+        given: dict[str, Any] = {"probe": well, "shipped": self.shipped} | more
         return activate(self.home, NAME, version, **given)
 
     def rollback(self) -> Life:
@@ -236,7 +237,7 @@ def test_a_model_nobody_asks_is_refused(shelf: Shelf, tmp_path: Path) -> None:
 
 def test_files_that_are_none(shelf: Shelf, tmp_path: Path) -> None:
     for path in (tmp_path / "absent.ghm", tmp_path):
-        assert code_of(lambda path=path: install(shelf.home, path)) == "no_such_file"
+        assert code_of(partial(install, shelf.home, path)) == "no_such_file"
 
 
 def test_a_full_disk_is_seen_before_anything_is_written(
