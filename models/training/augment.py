@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 Image = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 Floats = NDArray[np.float32]
-# Width of the rim in pixels; green or yellow up to which a backdrop is pale, and from
-# which a part of the rim is leaf; roughness up to which it is
-# plain (Lab units of OpenCV's eight-bit scale).
+# Width of the rim in pixels; green or yellow up to which a backdrop is pale, and from which a part
+# of the rim is leaf; roughness up to which it is plain (Lab units of OpenCV's eight-bit scale).
 _RIM, _PALE, _YELLOW, _SMOOTH = 3, 14.0, 8.0, 5.0
 # A mask is found at this size, long side; lightness weighs little, for light is uneven.
 _MASK_PX = 128
+_NEUTRAL = np.array([0, 128, 128], np.float32)
 _ROUGH_WEIGHTS = np.array([0.2, 1.0, 1.0], np.float32)
 
 
@@ -64,7 +64,7 @@ def leaf_mask(image: Image) -> Mask | None:
     scale = min(1.0, _MASK_PX / max(image.shape[:2]))
     small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     height, width = small.shape[:2]
-    lab = cv2.cvtColor(small, cv2.COLOR_RGB2LAB).astype(np.float32) - np.float32([0, 128, 128])
+    lab = cv2.cvtColor(small, cv2.COLOR_RGB2LAB).astype(np.float32) - _NEUTRAL
     down, right = np.mgrid[0:height, 0:width].astype(np.float32) / _MASK_PX
     places = np.stack([np.ones_like(down), down, right], axis=-1)
     rim = np.ones((height, width), np.bool_)
@@ -93,9 +93,9 @@ def _blobs(distance: Floats) -> Mask | None:
     scaled = np.clip(distance * 5, 0, 255).astype(np.uint8)
     limit, _ = cv2.threshold(scaled, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
     # A little under Otsu's: brown and pale spots lie nearer to the backdrop than green does.
-    binary = (scaled > max(25, 0.8 * limit)).astype(np.uint8)
-    binary = cv2.morphologyEx(binary, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
-    binary = cv2.morphologyEx(binary, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
+    above = (scaled > max(25, 0.8 * limit)).astype(np.uint8)
+    opened = cv2.morphologyEx(above, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    binary = cv2.morphologyEx(opened, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
     contours, _ = cv2.findContours(binary, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     if not contours:
         return None
