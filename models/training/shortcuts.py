@@ -33,6 +33,7 @@ from models.training.dataset import Image
 # background it must keep this share.
 MAY_EXCEED, MUST_KEEP = 0.10, 0.90
 GROUNDS_EACH = 3
+FEWEST = 20
 SEED = 20261124
 
 
@@ -148,11 +149,14 @@ def sheet(folder: Path, rows: Sequence[Row], out: Path, *, across: int = 8, most
     cv2.imwrite(str(out), np.vstack(lines)[..., ::-1])
 
 
-def _told(figures: dict[str, Any]) -> str:
+def told(figures: dict[str, Any]) -> str:
+    """The figures of :func:`probe` as a table; no verdict on fewer than twenty photos."""
     lines = [f"{'':8} photos  as is  no leaf (commonest)  swapped (kept)"]
     for name, said in [("all", figures["all"]), *figures["by_crop"].items()]:
-        verdict = "" if said["backdrop_tells_little"] else "  the backdrop tells too much"
-        verdict += "" if said["leaf_carries"] else "  the background carries the answer"
+        verdict = "  too few photos for a verdict"
+        if said["photos"] >= FEWEST:
+            verdict = "" if said["backdrop_tells_little"] else "  the backdrop tells too much"
+            verdict += "" if said["leaf_carries"] else "  the background carries the answer"
         lines.append(
             f"{name:8} {said['photos']:6} {said['as_is']:6.3f} {said['leaf_removed']:8.3f} "
             f"({said['commonest_condition']:.3f}) {said['background_swapped']:11.3f} "
@@ -174,7 +178,7 @@ def main() -> None:
     if given.sheet:
         sheet(given.data, rows, given.sheet)
     figures = probe(Diagnoser(given.model), given.data, rows)
-    print(json.dumps(figures) if given.json else _told(figures))
+    print(json.dumps(figures) if given.json else told(figures))
 
 
 if __name__ == "__main__":
