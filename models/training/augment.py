@@ -23,6 +23,7 @@ _NEUTRAL = np.array([0, 128, 128], np.float32)
 _RIM, _PALE, _YELLOW, _SMOOTH = 3, 14.0, 8.0, 5.0
 # A mask is found at this size, long side; lightness weighs little, for light is uneven.
 _MASK_PX = 128
+_NEUTRAL = np.array([0, 128, 128], np.float32)
 _ROUGH_WEIGHTS = np.array([0.2, 1.0, 1.0], np.float32)
 
 
