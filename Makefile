@@ -1,6 +1,7 @@
 # make run    the node on http://127.0.0.1:8080, everything set up on the way
 # make test   every check: style, types, import rule, tests (browser included)
 # make bench  figures beside what one would use instead
+# make bench-models [DATA=<folder>]  the shipped graphs in other runtimes
 # make train-leaf DATA=<folder>   the leaf model from the public photo set
 
 PYTHON ?= python3
@@ -16,7 +17,7 @@ WEB_SOURCES := package.json package-lock.json edge_app/webassets.py \
 	$(wildcard edge_app/translations/*/LC_MESSAGES/messages.po) \
 	$(wildcard edge_app/content/*.toml edge_app/content/cards/*.toml)
 
-.PHONY: run test lint bench web train-leaf clean
+.PHONY: run test lint bench bench-models web train-leaf clean
 
 run: $(VENV)/.web
 	$(BIN)/ghalla serve --home $(HOME_DIR) --host $(HOST) --port $(PORT)
@@ -34,6 +35,10 @@ bench: $(VENV)/.test $(VENV)/.webbench
 	$(BIN)/python -m tests.bench.bench_diagnose
 	$(BIN)/python -m tests.bench.bench_store
 	$(BIN)/python -m tests.bench.bench_lighthouse
+
+# LiteRT is compared where onnx2tf is on the PATH: it brings TensorFlow, and pins of its own.
+bench-models: $(VENV)/.bench
+	$(BIN)/python -m tests.bench.bench_models $(if $(DATA),--data $(DATA))
 
 web: $(VENV)/.web
 
@@ -54,6 +59,12 @@ $(VENV)/.app: $(VENV)/.python $(SOURCES)
 
 $(VENV)/.test: $(VENV)/.app
 	$(BIN)/pip install --quiet --constraint $$($(BIN)/python deploy/constraints.py) --editable '.[web,test]'
+	touch $@
+
+# pnnx asks for PyTorch, which only its Python helpers need, not the converter.
+$(VENV)/.bench: $(VENV)/.test
+	$(BIN)/pip install --quiet --constraint $$($(BIN)/python deploy/constraints.py) --editable '.[web,test,bench]'
+	$(BIN)/pip install --quiet --no-deps 'pnnx>=20260101'
 	touch $@
 
 $(VENV)/.train: $(VENV)/.app

@@ -7,3 +7,7 @@ import os
 # this holds even where a hostile file shows two readers two sizes.
 os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", "24000000")
+
+# NumPy's BLAS reads this when NumPy is first imported.  Parallelism comes from requests: threads of
+# its own would spin beside every diagnosis and double the processor time of one.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
