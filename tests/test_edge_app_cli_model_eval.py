@@ -149,7 +149,8 @@ def test_a_broken_promise_is_refused(folder: Path, monkeypatch: pytest.MonkeyPat
 def test_bands_and_curve_by_hand() -> None:
     ten = [answer("x", "x" if n < 7 else "y", probability=0.75) for n in range(10)]
     [band] = bands([*ten, answer("x", "x", probability=0.1), answer("x", None)])
-    assert (band.sure, band.right, band.photos) == (pytest.approx(0.75), 0.7, 10)
+    assert band.sure == pytest.approx(0.75)
+    assert (band.right, band.photos) == (0.7, 10)
     assert 0.39 < band.low < 0.40 < 0.89 < band.high < 0.90
     four = [answer("x", "x", probability=0.9), answer("x", "y", probability=0.8),
             answer("x", "x", probability=0.7), answer("x", None)]  # fmt: skip
