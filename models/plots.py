@@ -200,7 +200,7 @@ def confusion_table(crop: str, found: Mapping[str, Any], names: Names) -> Figure
             right = truths[i] == said[j]
             ink = "white" if share[i, j] > 0.6 else ("black" if right else "#A03000")
             weight = "normal" if right else "bold"
-            axes.text(j, i, counts[i, j], ha="center", va="center", color=ink, weight=weight)
+            axes.text(j, i, str(counts[i, j]), ha="center", va="center", color=ink, weight=weight)
     axes.set_xticks(range(len(said)), [_wrap(c, 20) for c in columns], rotation=45, ha="right")
     axes.set_yticks(range(len(truths)), [f"{_wrap(r)}" for r in rows])
     axes.set_xticks(np.arange(len(said) - 1) + 0.5, minor=True)
