@@ -10,7 +10,7 @@ import pytest
 from models.manifest import read_manifest
 from tests.bench import bench_models, runtimes
 from tests.bench.bench_models import MODELS, agreement, compare, drawn, shipped_graphs
-from tests.bench.runtimes import MissingError, float_input, open_onnxruntime, side_of
+from tests.bench.runtimes import MissingError, open_onnxruntime, planes_input, side_of
 
 LEAF = MODELS / "leaf_health"
 
@@ -35,12 +35,14 @@ def test_agreement_goes_by_shape_not_by_order() -> None:
         agreement([logits, features], [logits])
 
 
-def test_the_graph_for_ncnn_says_the_same(tmp_path: Path) -> None:
+def test_the_graph_for_the_converters_says_the_same(tmp_path: Path) -> None:
     graph = LEAF / read_manifest(LEAF).files["fp32"].file
-    float_input(graph, tmp_path / "plain.onnx")
+    planes_input(graph, tmp_path / "plain.onnx")
     photo = drawn(side_of(graph), 1)
     before = open_onnxruntime(graph)(photo)
-    after = open_onnxruntime(tmp_path / "plain.onnx")(photo.astype(np.float32))
+    after = open_onnxruntime(tmp_path / "plain.onnx")(
+        photo.transpose(0, 3, 1, 2).astype(np.float32)
+    )
     assert all(np.allclose(a, b, atol=1e-4) for a, b in zip(before, after, strict=True))
 
 

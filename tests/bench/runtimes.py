@@ -26,6 +26,9 @@ Image = NDArray[np.uint8]
 Run = Callable[[Image], list[NDArray[Any]]]
 
 
+_CHECK_PHOTOS = "calibration_image_sample_data_20x128x128x3_float32.npy"
+
+
 class MissingError(Exception):
     """Why a runtime cannot run a graph."""
 
@@ -44,25 +47,23 @@ def _tool(name: str, arguments: list[str], folder: Path) -> None:
         raise MissingError(f"{Path(name).name} failed: {said[-1] if said else done.returncode}")
 
 
-def float_input(graph: Path, target: Path) -> None:
-    """Write the graph for one float32 photo: the cast from uint8 goes, what follows stays.
+def planes_input(graph: Path, target: Path) -> None:
+    """Write the graph for one photo as float32 planes [1, 3, px, px], for the converters.
 
-    ncnn has no uint8.
+    They know no uint8, and expect PyTorch's order.
     """
-    onnx = _module("onnx")
+    onnx, px = _module("onnx"), side_of(graph)
     model = onnx.load(graph)
     image = model.graph.input[0]
-    image.type.tensor_type.elem_type = onnx.TensorProto.FLOAT
-    image.type.tensor_type.shape.dim[0].dim_value = 1
+    shape = [1, 3, px, px]
+    image.CopyFrom(onnx.helper.make_tensor_value_info(image.name, onnx.TensorProto.FLOAT, shape))
     del model.graph.value_info[:]  # types of what lies between: no longer true
-    before = {image.name: image.name}
+    same = {image.name: image.name}
     for node in list(model.graph.node):
-        if node.op_type == "Transpose" and node.input[0] in before:
-            before[node.output[0]] = node.output[0]
-        elif node.op_type == "Cast" and node.input[0] in before:
-            before[node.output[0]] = before[node.input[0]]
+        if node.op_type in ("Cast", "Transpose") and node.input[0] in same:
+            same[node.output[0]] = same[node.input[0]]
             model.graph.node.remove(node)
-        node.input[:] = [before.get(name, name) for name in node.input]
+        node.input[:] = [same.get(name, name) for name in node.input]
     onnx.save(model, target)
 
 
@@ -91,10 +92,10 @@ def as_it_is(graph: Path, _folder: Path) -> Path:
 def to_ncnn(graph: Path, folder: Path) -> Path:
     """What the converter pnnx makes of the graph."""
     tool = Path(_found("pnnx")).with_name("pnnx")
-    float_input(graph, folder / "plain.onnx")
+    planes_input(graph, folder / "plain.onnx")
     tool.chmod(0o755)
     px = side_of(graph)
-    _tool(str(tool), ["plain.onnx", f"inputshape=[1,{px},{px},3]f32"], folder)
+    _tool(str(tool), ["plain.onnx", f"inputshape=[1,3,{px},{px}]f32"], folder)
     return folder / "plain.ncnn.param"
 
 
@@ -103,8 +104,10 @@ def to_litert(graph: Path, folder: Path) -> Path:
     tool = shutil.which("onnx2tf")
     if tool is None:
         raise MissingError("no converter: onnx2tf is not on the PATH (it brings TensorFlow)")
-    float_input(graph, folder / "plain.onnx")
-    _tool(tool, ["-i", "plain.onnx", "-o", "tf", "-kat", _input(graph).name, "-n"], folder)
+    planes_input(graph, folder / "plain.onnx")
+    # It would fetch these for a check of its own; any will do.
+    np.save(folder / _CHECK_PHOTOS, np.full((20, 128, 128, 3), 0.5, np.float32))
+    _tool(tool, ["-i", "plain.onnx", "-o", "tf", "-n"], folder)
     return folder / "tf" / "plain_float32.tflite"
 
 
@@ -129,8 +132,13 @@ def open_onnxruntime(file: Path) -> Run:
 
 
 def open_openvino(file: Path) -> Run:
-    """One thread, one stream."""
-    settings = {"INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1, "PERFORMANCE_HINT": "LATENCY"}
+    """One thread, one stream; float32 stays float32, where it would use bfloat16 on some CPUs."""
+    settings = {
+        "INFERENCE_NUM_THREADS": 1,
+        "NUM_STREAMS": 1,
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_PRECISION_HINT": "f32",
+    }
     compiled = _module("openvino").Core().compile_model(str(file), "CPU", settings)
     request = compiled.create_infer_request()
 
@@ -151,8 +159,9 @@ def open_ncnn(file: Path) -> Run:
     names = net.output_names()
 
     def run(image: Image) -> list[NDArray[Any]]:
+        planes = np.ascontiguousarray(image[0].transpose(2, 0, 1), np.float32)
         extractor = net.create_extractor()
-        extractor.input("in0", ncnn.Mat(image[0].astype(np.float32)))
+        extractor.input("in0", ncnn.Mat(planes).clone())
         return [np.array(extractor.extract(name)[1])[None] for name in names]
 
     return run
