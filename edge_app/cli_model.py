@@ -7,11 +7,15 @@ import json
 import click
 
 from edge_app.cli_common import JSON, guarded
+from edge_app.cli_model_local import attach
 
 
 @click.group()
 def model() -> None:
     """The models of this node."""
+
+
+attach(model)
 
 
 @model.command("list")

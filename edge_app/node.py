@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Self
@@ -10,15 +10,18 @@ from typing import Self
 from edge_app import health
 from edge_app.advice import Advice
 from edge_app.health import STORE
+from edge_app.pin import PinGuard
 from edge_app.seam import Part
 from edge_app.settings import Settings, documented, read_settings
+from edge_app.teaching import Lesson, Teacher
 from edge_app.turnstile import Turnstile
 from field_data.clock import now
 from field_data.diagnoses import DiagnosisLog
 from field_data.document_store import DocumentStore
-from field_data.errors import GhallaError, PersonError, PublisherError
+from field_data.errors import GhallaError, KeeperError, PersonError, PublisherError
 from field_data.files import HomeLock, make_folder, write_atomic
 from field_data.ids import new_id
+from field_data.local_sets import LocalSet, LocalSets
 from field_data.node_identity import node_id
 from field_data.photos import PhotoStore
 from field_data.types import Diagnosis
@@ -98,6 +101,8 @@ class FarmNode:
             if not health.set_aside(home):
                 self._log.tidy()
             self._model = load_model(model_folder)
+            self._teacher = self._make_teacher()
+            self._pin = PinGuard(self.settings.teach_pin)
             self._turnstile = Turnstile(self.settings.workers, self.settings.queue)
         except BaseException:
             self._lock.release()
@@ -115,10 +120,10 @@ class FarmNode:
         self.close()
 
     def crops_with_model(self) -> frozenset[str]:
-        """The crops that the model knows; none while there is no sound model."""
-        if isinstance(self._model, GhallaError):
+        """The crops that the model knows or was taught; none while there is no sound model."""
+        if isinstance(self._model, GhallaError) or self._teacher is None:
             return frozenset()
-        return self._model.manifest.crops
+        return self._model.manifest.crops | self._teacher.head.crops
 
     def place(self) -> AbstractContextManager[None]:
         """A turn at diagnosing; photos are read into memory only inside one."""
@@ -140,7 +145,51 @@ class FarmNode:
     def _read(self, photos: Sequence[tuple[str, bytes]], crop: str | None, keep: bool) -> Reading:
         if isinstance(self._model, GhallaError):
             return unread(photos, crop, keep=keep)
-        return self._model.read(photos, crop, keep=keep)
+        local = self._teacher.head if self._teacher else None
+        return self._model.read(photos, crop, keep=keep, local=local)
+
+    def _make_teacher(self) -> Teacher | None:
+        if isinstance(self._model, GhallaError):
+            return None
+        sets = LocalSets(self._store, self._photos)
+        return Teacher(sets, self._photos, self._advice, self._model)
+
+    def _taught(self) -> Teacher:
+        if self._teacher is None:
+            raise KeeperError("no_teaching", "without a sound model nothing can be taught")
+        return self._teacher
+
+    def conditions_in_model(self, crop: str) -> frozenset[str]:
+        """What the model knows of a crop."""
+        if isinstance(self._model, GhallaError):
+            return frozenset()
+        return frozenset(condition for c, condition in self._model.manifest.labels if c == crop)
+
+    def may_be_taught(self) -> bool:
+        """Whether there is a PIN for the teaching page."""
+        return self._pin.exists
+
+    def admit(self, pin: str) -> None:
+        """Let who knows the PIN pass; see the seam."""
+        self._pin.check(pin)
+
+    def teach(
+        self, crop: str, condition: str, name: str, photos: Iterable[tuple[str, bytes]]
+    ) -> Lesson:
+        """Add photos to a local class; see the seam."""
+        return self._taught().teach(crop, condition, name, photos)
+
+    def forget_local(self, crop: str, condition: str) -> LocalSet:
+        """Forget a local class; :meth:`restore_local` brings it back."""
+        return self._taught().forget(crop, condition)
+
+    def restore_local(self, crop: str, condition: str, version: int | None = None) -> LocalSet:
+        """Undo the latest change of a local class; see the seam."""
+        return self._taught().restore(crop, condition, version)
+
+    def local_sets(self) -> list[LocalSet]:
+        """What this node was taught."""
+        return self._teacher.current() if self._teacher else []
 
     def diagnosis(self, id: str) -> Diagnosis | None:
         """The diagnosis of that id, if it is still there."""
