@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,8 +16,8 @@ from field_data.clock import now
 from field_data.errors import PersonError
 from field_data.local_sets import LocalSet, LocalSets
 from field_data.photos import PhotoStore, photo_of
-from models.diagnosis import Diagnoser
-from models.local_classes import LEAST_PHOTOS, LocalHead, Taught, twin_of
+from models.diagnosis import Diagnoser, Inspection
+from models.local_classes import LEAST_PHOTOS, LocalHead, Taught, alike, same_picture
 
 Floats = NDArray[np.float32]
 _CODE = re.compile(r"[A-Z0-9][A-Z0-9-]{2,23}|healthy")
@@ -144,10 +144,11 @@ class Teacher:
     ) -> tuple[list[_Fit], list[Refused]]:
         """Photos to take and photos to refuse."""
         seen = [
-            (each.condition, vector)
+            (each.condition, self._vectors[photo], jpeg)
             for each in self._sets.all_current()
-            for vector in self._vectors_of(each)
             if each.crop == crop
+            for photo in each.photos
+            if photo in self._vectors and (jpeg := self._photos.get(photo))
         ]
         fit: list[_Fit] = []
         refused: list[Refused] = []
@@ -157,16 +158,24 @@ class Teacher:
             except PersonError as error:
                 refused.append(Refused(name, error.code))
                 continue
-            twin = twin_of(looked.embedding, [vector for _, vector in seen])
+            same = self._same(looked, seen)
             if looked.fault is not None:
                 refused.append(Refused(name, looked.fault.value))
-            elif twin is not None:
-                same = seen[twin][0] == condition
-                refused.append(Refused(name, "duplicate" if same else "taught_as_other"))
+            elif same is not None:
+                why = "duplicate" if same == condition else "taught_as_other"
+                refused.append(Refused(name, why))
             else:
                 fit.append(_Fit(name, looked.jpeg, looked.embedding))
-                seen.append((condition, looked.embedding))
+                seen.append((condition, looked.embedding, looked.jpeg))
         return fit, refused
+
+    def _same(self, looked: Inspection, seen: Sequence[tuple[str, Floats, bytes]]) -> str | None:
+        """The condition under which the same picture was taught, or None."""
+        thumbnail = self._reader.thumbnail
+        for place in alike(looked.embedding, [vector for _, vector, _ in seen]):
+            if same_picture(thumbnail(looked.jpeg), thumbnail(seen[place][2])):
+                return seen[place][0]
+        return None
 
     def _learn(self) -> LocalHead:
         """The head of all that is taught now; what a newer model knows itself is left to it."""

@@ -25,7 +25,7 @@ from field_data.types import (
     Timing,
 )
 from models import photo_quality, preprocess
-from models.local_classes import CropHead, LocalHead, Taught
+from models.local_classes import THUMBNAIL_PX, CropHead, LocalHead, Taught
 from models.manifest import Manifest, Thresholds, read_manifest
 from models.neighbours import Neighbours, read_neighbours
 from models.runtime import Outputs, checked_bytes, load_fastest
@@ -208,6 +208,11 @@ class Diagnoser:
         """Embedding [d] of a kept JPEG: what :meth:`inspect` found when it was taught."""
         embedding: NDArray[np.float32] = self._look(kept)[1].embedding[0]
         return embedding
+
+    @staticmethod
+    def thumbnail(kept: bytes) -> NDArray[np.uint8]:
+        """A kept JPEG as uint8 [16, 16, 3], to tell whether two are the same picture."""
+        return preprocess.model_input(preprocess.decode(kept), THUMBNAIL_PX)
 
     def local_head(self, taught: Sequence[Taught], alert: frozenset[str]) -> LocalHead:
         """What people taught, ready to join :meth:`read`; ``alert`` as in the manifest."""

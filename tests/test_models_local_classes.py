@@ -15,9 +15,10 @@ from models.local_classes import (
     LocalHead,
     Ridge,
     Taught,
+    alike,
     fit_temperature,
     least_sure,
-    twin_of,
+    same_picture,
 )
 from models.neighbours import unit
 
@@ -128,11 +129,18 @@ def test_crops_without_a_lesson_have_no_head() -> None:
     assert head(taught("RUST", 1)).of("OLVEU") is None
 
 
-def test_twins_are_found_and_others_are_not() -> None:
+def test_only_what_is_alike_is_looked_at() -> None:
     own = cloud(5, 1, 1)
-    assert twin_of(own[3] * 2.0, list(own)) == 3
-    assert twin_of(cloud(1, 9, 2)[0], list(own)) is None
-    assert twin_of(own[0], []) is None
+    assert 3 in alike(own[3] * 2.0, list(own))
+    assert alike(cloud(1, 9, 2)[0], list(own)) == []
+    assert alike(own[0], []) == []
+
+
+def test_a_picture_is_itself_brighter_or_not_and_no_other() -> None:
+    rng = np.random.default_rng(0)
+    one, other = rng.integers(20, 180, (2, 16, 16, 3)).astype(np.uint8)
+    assert same_picture(one, (one + 40).astype(np.uint8))
+    assert not same_picture(one, other)
 
 
 def test_one_right_answer_proves_nothing() -> None:

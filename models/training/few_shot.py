@@ -151,11 +151,8 @@ def answers(
     chance = head.chance(vectors)
     guess = chance.argmax(axis=1)
     believed = head.shares(vectors)[1].max(axis=1) >= confident
-    trusted = [
-        head.trusted(vectors[i : i + 1], head.labels[g]) if ok else False
-        for i, (g, ok) in enumerate(zip(guess, believed, strict=True))
-    ]
-    return guess, np.array(trusted)
+    own = np.arange(len(guess)), guess
+    return guess, believed & (head.margins(vectors)[own] >= 0)
 
 
 def _head(photos: Mapping[str, Floats], bank: Floats) -> CropHead:
