@@ -28,7 +28,7 @@ def spotted(seed: int, hue: int) -> bytes:
     """A drawn leaf, turned and moved by ``seed``; another hue stands for another condition."""
     rng = np.random.default_rng(seed)
     turn = cv2.getRotationMatrix2D((320, 240), rng.uniform(0, 360), rng.uniform(0.8, 1.7))
-    turn[:, 2] += rng.uniform(-120, 120, 2)
+    turn = turn + np.array([[0, 0, rng.uniform(-120, 120)], [0, 0, rng.uniform(-120, 120)]])
     drawn = leaf_pixels(seed=seed, spots=4 + seed % 17)
     pixels = cv2.warpAffine(drawn, turn, (640, 480), borderMode=cv2.BORDER_REFLECT)
     hsv = cv2.cvtColor(pixels, cv2.COLOR_RGB2HSV)

@@ -64,6 +64,7 @@ def test_the_list_offers_what_cards_say_and_the_model_does_not_know(phone: Flask
     wheat = phone.get("/en/teach/TRZAX").text
     assert 'value="PUCCST"' in wheat
     assert 'value="healthy"' in wheat
+    assert " selected" not in wheat, "nothing is taught that nobody chose"
     tomato = phone.get("/en/teach/LYPES").text
     assert 'value="PHYTIN"' not in tomato
     assert 'value="healthy"' not in tomato
