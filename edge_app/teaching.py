@@ -50,6 +50,15 @@ class _Fit:
     vector: Floats
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A photo of the crop that is there: ``picture`` is its hash, or the JPEG of this lesson."""
+
+    condition: str
+    vector: Floats
+    picture: str | bytes
+
+
 class Teacher:
     """The local classes of one node: ``sets`` are what is kept, :attr:`head` what is known now."""
 
@@ -82,6 +91,8 @@ class Teacher:
             KeeperError: ``disk_full``.
         """
         self._check(crop, condition, name)
+        if self._on_card(condition):
+            name = ""  # a card has it in every language
         with self._lock:
             before = self._sets.current(crop, condition)
             fit, refused = self._sift(crop, condition, photos)
@@ -126,11 +137,14 @@ class Teacher:
             self.head = self._learn()
         return made
 
+    def _on_card(self, condition: str) -> bool:
+        return any(card.condition == condition for card in self._advice.cards)
+
     def _check(self, crop: str, condition: str, name: str) -> None:
         if self._advice.crop(crop) is None:
             raise PersonError("unknown_crop", f"no crop {crop}", crop=crop)
-        named = any(card.condition == condition for card in self._advice.cards)
-        if not _CODE.fullmatch(condition) or not (named or name):
+        known = self._on_card(condition) or self._sets.history(crop, condition)
+        if not _CODE.fullmatch(condition) or not (known or name):
             raise PersonError(
                 "unknown_condition", f"no card knows {condition!r}: give a code and a name"
             )
@@ -144,11 +158,11 @@ class Teacher:
     ) -> tuple[list[_Fit], list[Refused]]:
         """Photos to take and photos to refuse."""
         seen = [
-            (each.condition, self._vectors[photo], jpeg)
+            _Seen(each.condition, self._vectors[photo], photo)
             for each in self._sets.all_current()
             if each.crop == crop
             for photo in each.photos
-            if photo in self._vectors and (jpeg := self._photos.get(photo))
+            if photo in self._vectors
         ]
         fit: list[_Fit] = []
         refused: list[Refused] = []
@@ -166,15 +180,18 @@ class Teacher:
                 refused.append(Refused(name, why))
             else:
                 fit.append(_Fit(name, looked.jpeg, looked.embedding))
-                seen.append((condition, looked.embedding, looked.jpeg))
+                seen.append(_Seen(condition, looked.embedding, looked.jpeg))
         return fit, refused
 
-    def _same(self, looked: Inspection, seen: Sequence[tuple[str, Floats, bytes]]) -> str | None:
+    def _same(self, looked: Inspection, seen: Sequence[_Seen]) -> str | None:
         """The condition under which the same picture was taught, or None."""
-        thumbnail = self._reader.thumbnail
-        for place in alike(looked.embedding, [vector for _, vector, _ in seen]):
-            if same_picture(thumbnail(looked.jpeg), thumbnail(seen[place][2])):
-                return seen[place][0]
+        for place in alike(looked.embedding, [each.vector for each in seen]):
+            picture = seen[place].picture
+            # Kept photos are read only where they may be the same: a crop may have hundreds.
+            jpeg = self._photos.get(picture) if isinstance(picture, str) else picture
+            thumbnail = self._reader.thumbnail
+            if jpeg and same_picture(thumbnail(looked.jpeg), thumbnail(jpeg)):
+                return seen[place].condition
         return None
 
     def _learn(self) -> LocalHead:

@@ -186,6 +186,9 @@ def test_wrong_lessons_are_refused(node: FarmNode) -> None:
     assert code_of(node, WHEAT, "../x", "a name", photos) == "unknown_condition"
     assert code_of(node, WHEAT, "PUCCST", "", []) == "no_photo"
     assert node.teach(WHEAT, "NOCARD", "a name", photos).made.name == "a name"
+    more = node.teach(WHEAT, "NOCARD", "", lesson(30, 2, first=30))
+    assert more.made.name == "a name", "a name is given once"
+    assert node.teach("OLVEU", "PUCCST", "a name", photos).made.name == "", "a card names it"
 
 
 def test_without_a_model_nothing_is_taught(tmp_path: Path, advice: Advice) -> None:
