@@ -160,10 +160,12 @@ def _head(photos: Mapping[str, Floats], bank: Floats) -> CropHead:
     return CropHead(taught, bank[:0], bank, bank.mean(axis=0), frozenset())
 
 
-def protocol(known: Features, crops: Sequence[str], confident: float) -> dict[str, Any]:
+def protocol(
+    known: Features, crops: Sequence[str], confident: float, shots_list: Sequence[int] = SHOTS
+) -> dict[str, Any]:
     """Figures by number of shots, each crop and the mean of the crops."""
     found: dict[str, Any] = {}
-    for shots in SHOTS:
+    for shots in shots_list:
         each = {crop: _crop(known, crop, shots, confident) for crop in crops}
         usable = {crop: figures for crop, figures in each.items() if figures}
         keys = ("accuracy", "plain_means")
@@ -220,6 +222,7 @@ def main() -> None:
     parser.add_argument("--px", type=int, default=224)
     parser.add_argument("--cache", type=Path, help="folder to keep the features in")
     parser.add_argument("--confident", type=float, default=0.7, help="as in the manifest")
+    parser.add_argument("--shots", default=",".join(map(str, SHOTS)), help="numbers, by comma")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     if given.checkpoint and not given.crops:
@@ -227,7 +230,7 @@ def main() -> None:
     torch.set_num_threads(1)
     known = features(given.data, given.checkpoint, given.px, given.cache)
     crops = given.crops.split(",") if given.crops else sorted(set(map(str, known.crops)))
-    found = protocol(known, crops, given.confident)
+    found = protocol(known, crops, given.confident, [int(n) for n in given.shots.split(",")])
     if given.json:
         print(json.dumps({"px": given.px, "shots": found}))
     else:
