@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from edge_app.advice import Advice, Card
+from edge_app.advice import Advice, Card, Localised
+from edge_app.languages import language_of
 from field_data.types import Candidate, Diagnosis, ModelRef, Status
 
 
@@ -45,12 +46,20 @@ def spoken_code(diagnosis_id: str) -> str:
     return f"{int.from_bytes(digest[:8], 'big') % 1_000_000:06d}"
 
 
+def candidate_name(candidate: Candidate, advice: Advice, lang: str) -> Localised:
+    """What to call it: by a card, else as the people of the place do, else by its bare code."""
+    if candidate.local_name:
+        return Localised(candidate.local_name, language_of(candidate.local_name))
+    return advice.condition_name(candidate.crop, candidate.condition, lang)
+
+
 def _candidate(candidate: Candidate, advice: Advice, lang: str) -> dict[str, Any]:
-    name = advice.condition_name(candidate.crop, candidate.condition, lang)
+    local = {"local_photos": candidate.local_photos} if candidate.local_photos else {}
     return {
         "condition": candidate.condition,
-        "name": name.text,
+        "name": candidate_name(candidate, advice, lang).text,
         "probability": round(candidate.probability, 4),
+        **local,
     }
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,10 @@ if TYPE_CHECKING:
     from edge_app.advice import Advice
     from edge_app.node import FarmNode
     from field_data.types import Diagnosis
-    from models.diagnosis import Diagnoser
+    from models.diagnosis import Diagnoser, Reading
+    from models.local_classes import LocalHead
+
+    Reader = Callable[[Sequence[tuple[str, bytes]]], Reading]
 
 # One request, one thread; read by numpy's linear algebra when it is imported, which is later.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -166,11 +170,21 @@ main.add_command(model)
 @main.command()
 @click.option("--crop", help="Scientific name, EPPO code or common English name.")
 @click.option("--lang", type=click.Choice(LANGS), default="en", show_default=True)
+@click.option(
+    "--home",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="A node's folder: what it was taught joins the answer.",
+)
 @click.option("--each", is_flag=True, help="Every photo is a plant of its own: one line a photo.")
 @JSON
 @click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=Path))
 def diagnose(
-    crop: str | None, lang: str, each: bool, as_json: bool, photos: tuple[Path, ...]
+    crop: str | None,
+    lang: str,
+    home: Path | None,
+    each: bool,
+    as_json: bool,
+    photos: tuple[Path, ...],
 ) -> None:
     """Diagnose photos of one plant (or of many, with --each).  Nothing is stored."""
 
@@ -180,9 +194,11 @@ def diagnose(
 
         advice = load_advice()
         code = _crop_code(advice, crop)
-        reader = Diagnoser(_model_folder())
+        model = Diagnoser(_model_folder())
+        local = _local(home, advice, model) if home else None
+        reader = partial(model.read, crop=code, keep=False, local=local)
         plants = [[photo] for photo in photos] if each else [list(photos)]
-        failed = [p for p in progress(plants) if not _say(p, code, lang, as_json, reader, advice)]
+        failed = [p for p in progress(plants) if not _say(p, lang, as_json, reader, advice)]
         if failed:
             sys.exit(EXIT[PersonError])
 
@@ -193,6 +209,14 @@ def _model_folder() -> Path:
     from edge_app.node import MODEL_FOLDER
 
     return MODEL_FOLDER
+
+
+def _local(home: Path, advice: Advice, model: Diagnoser) -> LocalHead:
+    from edge_app.health import open_local
+    from edge_app.teaching import Teacher
+
+    with open_local(home) as (sets, photos, _):
+        return Teacher(sets, photos, advice, model).head
 
 
 def _crop_code(advice: Advice, wish: str | None) -> str | None:
@@ -207,10 +231,9 @@ def _crop_code(advice: Advice, wish: str | None) -> str | None:
 
 def _say(
     plant: Sequence[Path],
-    crop: str | None,
     lang: str,
     as_json: bool,
-    reader: Diagnoser,
+    reader: Reader,
     advice: Advice,
 ) -> bool:
     """Print the answer for one plant; False when a photo could not be read."""
@@ -219,7 +242,7 @@ def _say(
 
     names = ", ".join(map(str, plant))
     try:
-        verdict = _verdict(plant, crop, reader)
+        verdict = _verdict(plant, reader)
     except PersonError as error:
         if as_json:
             said = {"photo": names, "error": error.code, "message": str(error)}
@@ -233,11 +256,10 @@ def _say(
     return True
 
 
-def _verdict(plant: Sequence[Path], crop: str | None, reader: Diagnoser) -> Diagnosis:
+def _verdict(plant: Sequence[Path], reader: Reader) -> Diagnosis:
     from edge_app.node import concluded
 
-    photos = [(path.name, _bytes(path)) for path in plant]
-    return concluded(reader.read(photos, crop, keep=False))
+    return concluded(reader([(path.name, _bytes(path)) for path in plant]))
 
 
 def _bytes(path: Path) -> bytes:

@@ -6,6 +6,7 @@ import click
 
 from edge_app import cli_model_life
 from edge_app.cli_model_eval import model_audit, model_eval
+from edge_app.cli_model_local import attach
 
 
 @click.group()
@@ -15,3 +16,4 @@ def model() -> None:
 
 for _command in (*cli_model_life.COMMANDS, model_eval, model_audit):
     model.add_command(_command)
+attach(model)

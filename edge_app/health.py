@@ -15,6 +15,8 @@ from field_data.diagnoses import DiagnosisLog
 from field_data.document_store import DocumentStore
 from field_data.errors import GhallaError, KeeperError
 from field_data.files import free_bytes
+from field_data.local_sets import LocalSets
+from field_data.node_identity import node_id
 from field_data.photos import PhotoStore
 from field_data.types import Trust
 from models.diagnosis import Diagnoser
@@ -141,8 +143,29 @@ def open_log(home: Path) -> Iterator[DiagnosisLog]:
     Raises:
         KeeperError: ``no_home``, ``store_damaged`` or the store's own.
     """
+    with DocumentStore(store_of(home), set_aside=False) as store:
+        yield DiagnosisLog(store, PhotoStore(home / "photos"))
+
+
+@contextmanager
+def open_local(home: Path) -> Iterator[tuple[LocalSets, PhotoStore, str]]:
+    """What a home was taught, its photos and the node's id, beside a server that may be running.
+
+    Raises:
+        KeeperError: as :func:`open_log`.
+    """
+    with DocumentStore(store_of(home), set_aside=False) as store:
+        photos = PhotoStore(home / "photos")
+        yield LocalSets(store, photos), photos, node_id(store)
+
+
+def store_of(home: Path) -> Path:
+    """The store of a home that exists.
+
+    Raises:
+        KeeperError: ``no_home``.
+    """
     path = home / STORE
     if not path.is_file():
         raise KeeperError("no_home", f"{home} is no home of a node: ghalla init --home {home}")
-    with DocumentStore(path, set_aside=False) as store:
-        yield DiagnosisLog(store, PhotoStore(home / "photos"))
+    return path

@@ -18,6 +18,7 @@ from field_data.errors import GhallaError, KeeperError, PersonError, PublisherEr
 from models import life as steps
 from models.diagnosis import Diagnoser, Reading, unread
 from models.life import BUILTIN, Life, Refusal
+from models.local_classes import LocalHead
 from models.probe import probed_diagnoser
 from models.registry import change, folder_of, life_of, state_file
 
@@ -34,17 +35,6 @@ def load_model(folder: Path) -> Diagnoser | PublisherError:
         return error
 
 
-def _read(
-    model: Diagnoser | PublisherError,
-    photos: Sequence[tuple[str, bytes]],
-    crop: str | None,
-    keep: bool,
-) -> Reading:
-    if isinstance(model, PublisherError):
-        return unread(photos, crop, keep=keep)
-    return model.read(photos, crop, keep=keep)
-
-
 @dataclass(frozen=True, slots=True)
 class _Held:
     version: str
@@ -52,9 +42,15 @@ class _Held:
 
 
 class LiveModel:
-    """One model of a home: ``shipped`` is its folder in the software, named after the model."""
+    """One model of a home: ``shipped`` is its folder in the software, named after the model.
 
-    def __init__(self, home: Path, shipped: Path) -> None:
+    ``local`` gives what people taught the node, in the eyes of the model that speaks.
+    """
+
+    def __init__(
+        self, home: Path, shipped: Path, local: Callable[[Diagnoser], LocalHead] | None = None
+    ) -> None:
+        self._local = local
         self._home, self._shipped, self.name = home, shipped.parent, shipped.name
         self._trial, self._stepping = threading.Lock(), threading.Lock()
         self._closing = threading.Event()
@@ -88,7 +84,19 @@ class LiveModel:
                     reading = self._try(held, photos, crop, keep)
                     if reading is not None:
                         return reading
-        return _read(self._held.model, photos, crop, keep)
+        return self._ask(self._held.model, photos, crop, keep)
+
+    def _ask(
+        self,
+        model: Diagnoser | PublisherError,
+        photos: Sequence[tuple[str, bytes]],
+        crop: str | None,
+        keep: bool,
+    ) -> Reading:
+        if isinstance(model, PublisherError):
+            return unread(photos, crop, keep=keep)
+        local = self._local(model) if self._local else None
+        return model.read(photos, crop, keep=keep, local=local)
 
     def _on_trial(self, held: _Held) -> bool:
         return not self._life.confirmed and self._life.active == held.version
@@ -99,7 +107,7 @@ class LiveModel:
         """The reading of a version on trial; None where it fails and the one before it speaks."""
         self._step(partial(steps.next_answer, version=held.version))
         try:
-            reading = _read(held.model, photos, crop, keep)
+            reading = self._ask(held.model, photos, crop, keep)
         except PersonError:
             self._step(partial(steps.spared, version=held.version))
             raise

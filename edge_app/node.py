@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Self
@@ -11,15 +11,18 @@ from edge_app import health
 from edge_app.advice import Advice
 from edge_app.health import STORE
 from edge_app.live_model import LiveModel
+from edge_app.pin import PinGuard
 from edge_app.seam import Part
 from edge_app.settings import Settings, documented, read_settings
+from edge_app.teaching import Lesson, School, Teacher
 from edge_app.turnstile import Turnstile
 from field_data.clock import now
 from field_data.diagnoses import DiagnosisLog
 from field_data.document_store import DocumentStore
-from field_data.errors import GhallaError, PersonError, PublisherError
+from field_data.errors import GhallaError, KeeperError, PersonError, PublisherError
 from field_data.files import HomeLock, make_folder, write_atomic
 from field_data.ids import new_id
+from field_data.local_sets import LocalSet
 from field_data.node_identity import node_id
 from field_data.photos import PhotoStore
 from field_data.types import Diagnosis
@@ -90,8 +93,11 @@ class FarmNode:
             # keeper has looked at it.
             if not health.set_aside(home):
                 self._log.tidy()
+            self._pin = PinGuard(self.settings.teach_pin)
             self._turnstile = Turnstile(self.settings.workers, self.settings.queue)
-            self._live = LiveModel(home, model_folder)
+            self._school = School(self._store, self._photos, advice)
+            self._live = LiveModel(home, model_folder, lambda m: self._school.teacher(m).head)
+            _ = self._teacher  # so that the first farmer does not wait for it
         except BaseException:
             self._lock.release()
             raise
@@ -113,9 +119,9 @@ class FarmNode:
         return self._live.model
 
     def crops_with_model(self) -> frozenset[str]:
-        """The crops that the model knows; none while there is no sound model."""
-        model = self._model
-        return frozenset() if isinstance(model, GhallaError) else model.manifest.crops
+        """The crops that the model knows or was taught; none while there is no sound model."""
+        teacher = self._teacher
+        return frozenset() if teacher is None else teacher.crops
 
     def place(self) -> AbstractContextManager[None]:
         """A turn at diagnosing; photos are read into memory only inside one."""
@@ -133,6 +139,51 @@ class FarmNode:
         diagnosis = concluded(reading, consent)
         kept = {place: jpeg for place, jpeg in enumerate(reading.kept) if jpeg is not None}
         return self._log.record(diagnosis, kept)
+
+    @property
+    def _teacher(self) -> Teacher | None:
+        """The teacher of the model that speaks now; None while there is no sound model."""
+        model = self._model
+        return None if isinstance(model, GhallaError) else self._school.teacher(model)
+
+    def _taught(self) -> Teacher:
+        teacher = self._teacher
+        if teacher is None:
+            raise KeeperError("no_teaching", "without a sound model nothing can be taught")
+        return teacher
+
+    def conditions_in_model(self, crop: str) -> frozenset[str]:
+        """What the model knows of a crop."""
+        if isinstance(self._model, GhallaError):
+            return frozenset()
+        return frozenset(condition for c, condition in self._model.manifest.labels if c == crop)
+
+    def may_be_taught(self) -> bool:
+        """Whether there is a PIN for the teaching page."""
+        return self._pin.exists
+
+    def admit(self, pin: str) -> None:
+        """Let who knows the PIN pass; see the seam."""
+        self._pin.check(pin)
+
+    def teach(
+        self, crop: str, condition: str, name: str, photos: Iterable[tuple[str, bytes]]
+    ) -> Lesson:
+        """Add photos to a local class; see the seam."""
+        return self._taught().teach(crop, condition, name, photos)
+
+    def forget_local(self, crop: str, condition: str) -> LocalSet:
+        """Forget a local class; :meth:`restore_local` brings it back."""
+        return self._taught().forget(crop, condition)
+
+    def restore_local(self, crop: str, condition: str, version: int | None = None) -> LocalSet:
+        """Undo the latest change of a local class; see the seam."""
+        return self._taught().restore(crop, condition, version)
+
+    def local_sets(self) -> list[LocalSet]:
+        """What this node was taught."""
+        teacher = self._teacher
+        return teacher.current() if teacher else []
 
     def diagnosis(self, id: str) -> Diagnosis | None:
         """The diagnosis of that id, if it is still there."""

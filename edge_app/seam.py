@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from edge_app.teaching import Lesson
+from field_data.local_sets import LocalSet
 from field_data.types import Diagnosis
 
 
@@ -24,7 +26,7 @@ class Node(Protocol):
     """A node as the pages see it; crops are EPPO codes, ids are unguessable."""
 
     def crops_with_model(self) -> frozenset[str]:
-        """The crops whose problems a model can name."""
+        """The crops whose problems the model, or what people taught it, can name."""
 
     def place(self) -> AbstractContextManager[None]:
         """A turn at diagnosing: photos are read into memory only inside one.  Raises BusyError."""
@@ -56,6 +58,29 @@ class Node(Protocol):
 
     def photo(self, sha256: str) -> bytes | None:
         """The JPEG bytes of a kept photo."""
+
+    def conditions_in_model(self, crop: str) -> frozenset[str]:
+        """What the model knows of a crop: not to be taught."""
+
+    def may_be_taught(self) -> bool:
+        """Whether the keeper has set a PIN for teaching."""
+
+    def admit(self, pin: str) -> None:
+        """Let who knows the PIN teach.  Raises PersonError ``wrong_pin``, ``too_many_tries``."""
+
+    def teach(
+        self, crop: str, condition: str, name: str, photos: Iterable[tuple[str, bytes]]
+    ) -> Lesson:
+        """Add photos to a local class; see :meth:`edge_app.teaching.Teacher.teach`."""
+
+    def restore_local(self, crop: str, condition: str, version: int | None = None) -> LocalSet:
+        """Undo the latest change of a local class, or go back to a version.
+
+        Raises PersonError ``unknown_local_class``.
+        """
+
+    def local_sets(self) -> list[LocalSet]:
+        """What this node was taught, by crop and condition."""
 
     def health(self) -> list[Part]:
         """Every part and how it is."""

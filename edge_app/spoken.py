@@ -10,8 +10,8 @@ from flask_babel import LazyString
 from markupsafe import Markup
 
 from edge_app.advice import Advice, localise
-from edge_app.answer import advised
-from edge_app.farmer.words import FAULTS, HEADINGS, SECTIONS, sureness
+from edge_app.answer import advised, candidate_name
+from edge_app.farmer.words import FAULTS, HEADINGS, LOCAL_MARK, SECTIONS, sureness
 from field_data.types import Diagnosis, Status
 
 TRANSLATIONS = Path(__file__).parent / "translations"
@@ -28,6 +28,11 @@ class _Words:
     def __call__(self, words: LazyString) -> str:
         return Markup(self._catalogue.gettext(str(words))).striptags()
 
+    def counted(self, words: tuple[str, str], number: int) -> str:
+        """A text with a number in it, in brackets."""
+        text = self._catalogue.ngettext(*words, number) % {"num": number}
+        return f"  [{Markup(text).striptags()}]"
+
 
 def sentences(diagnosis: Diagnosis, advice: Advice, lang: str, photo: str) -> str:
     """What the result page says, in short."""
@@ -43,8 +48,9 @@ def _lines(diagnosis: Diagnosis, advice: Advice, lang: str) -> Iterator[str]:
         if verdict.fault:
             yield f"{verdict.name}: {say(FAULTS[verdict.fault])}"
     for candidate in diagnosis.candidates[:_SHOWN]:
-        name = advice.condition_name(candidate.crop, candidate.condition, lang).text
-        yield f"{candidate.probability:4.0%}  {name} ({candidate.condition})"
+        name = candidate_name(candidate, advice, lang).text
+        mark = say.counted(LOCAL_MARK, candidate.local_photos) if candidate.local_photos else ""
+        yield f"{candidate.probability:4.0%}  {name} ({candidate.condition}){mark}"
     if diagnosis.candidates:
         yield f"{localise(crop.name, lang).text if crop else '?'}: {say(sureness(diagnosis)[1])}"
     if diagnosis.status is Status.NO_MODEL and diagnosis.crop:

@@ -9,6 +9,7 @@ from flask import Flask, Response, abort, request
 
 from edge_app.advice import Advice
 from edge_app.farmer import api, pages, problems
+from edge_app.farmer import teach as _  # noqa: F401 (adds the teaching page to the others)
 from edge_app.farmer.helpers import init_helpers
 from edge_app.farmer.uploads import MAX_REQUEST_BYTES
 from edge_app.i18n import init_i18n

@@ -63,11 +63,17 @@ class ModelRef:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One thing that it could be; ``probability`` is calibrated, 0 to 1."""
+    """One thing that it could be; ``probability`` is calibrated, 0 to 1.
+
+    ``local_photos`` is how many photos taught this node the condition, 0 where the model knows it;
+    ``local_name`` what people here call it, where no advice card does.
+    """
 
     crop: str
     condition: str
     probability: float
+    local_photos: int = 0
+    local_name: str = ""
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.probability <= 1.0:

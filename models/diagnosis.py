@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +25,7 @@ from field_data.types import (
     Timing,
 )
 from models import photo_quality, preprocess
+from models.local_classes import THUMBNAIL_PX, CropHead, LocalHead, Taught
 from models.manifest import Manifest, Thresholds, read_manifest
 from models.neighbours import Neighbours, read_neighbours
 from models.runtime import Outputs, checked_bytes, load_fastest
@@ -165,6 +166,15 @@ def unread(photos: Sequence[tuple[str, bytes]], crop: str | None, *, keep: bool)
     return Reading(Status.NO_MODEL, crop, (), False, verdicts, Timing(spent, 0.0, spent), kept)
 
 
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """One photo looked at for teaching: JPEG to keep, embedding [d] of that JPEG, what is wrong."""
+
+    jpeg: bytes
+    embedding: NDArray[np.float32]
+    fault: PhotoFault | None
+
+
 class Diagnoser:
     """A model folder, loaded once, that reads photos."""
 
@@ -186,16 +196,55 @@ class Diagnoser:
         """Raw outputs for uint8 [n, px, px, 3] RGB."""
         return self._model.run(squares)
 
-    def read(self, photos: Sequence[tuple[str, bytes]], crop: str | None, *, keep: bool) -> Reading:
+    def inspect(self, photo: bytes) -> Inspection:
+        """Look at the bytes of one photo for teaching.
+
+        Raises:
+            PersonError: as :func:`preprocess.decode`.
+        """
+        jpeg = preprocess.kept_jpeg(preprocess.decode(photo, preprocess.KEPT_SHORT_PX))
+        square, outputs = self._look(jpeg)
+        limits = self.manifest.thresholds
+        fault = photo_quality.fault_of(photo_quality.measure(square), limits)
+        return Inspection(jpeg, outputs.embedding[0], fault or gate_fault(outputs.gate[0], limits))
+
+    def embed(self, kept: bytes) -> NDArray[np.float32]:
+        """Embedding [d] of a kept JPEG: what :meth:`inspect` found when it was taught."""
+        embedding: NDArray[np.float32] = self._look(kept)[1].embedding[0]
+        return embedding
+
+    @staticmethod
+    def thumbnail(kept: bytes) -> NDArray[np.uint8]:
+        """A kept JPEG as uint8 [16, 16, 3], to tell whether two are the same picture."""
+        return preprocess.model_input(preprocess.decode(kept), THUMBNAIL_PX)
+
+    def local_head(self, taught: Sequence[Taught], alert: frozenset[str]) -> LocalHead:
+        """What people taught, ready to join :meth:`read`; ``alert`` as in the manifest."""
+        return LocalHead(taught, self._neighbours.banks, alert)
+
+    def _look(self, jpeg: bytes) -> tuple[NDArray[np.uint8], Outputs]:
+        square = preprocess.model_input(preprocess.decode(jpeg), self.manifest.px)
+        return square, self._model.run(square[None])
+
+    def read(
+        self,
+        photos: Sequence[tuple[str, bytes]],
+        crop: str | None,
+        *,
+        keep: bool,
+        local: LocalHead | None = None,
+    ) -> Reading:
         """Read one to six photos, (name, bytes), of one plant.
 
-        ``crop`` is an EPPO code, or None when nobody said; one that the model does not know gives
-        :func:`unread`.  ``keep`` asks for the JPEGs to keep.
+        ``crop`` is an EPPO code, or None when nobody said; one that neither the model nor ``local``
+        knows gives :func:`unread`.  ``keep`` asks for the JPEGs to keep.  ``local`` speaks only
+        where the crop was said.
 
         Raises:
             PersonError: as :func:`decode_all`.
         """
-        if crop is not None and crop not in self.manifest.crops:
+        taught = local.of(crop) if local is not None and crop is not None else None
+        if crop is not None and crop not in self.manifest.crops and taught is None:
             return unread(photos, crop, keep=keep)
         started = time.perf_counter()
         images = decode_all(photos, keep=keep)
@@ -205,7 +254,7 @@ class Diagnoser:
         decoded = time.perf_counter()
         outputs = self._model.run(squares)
         inferred = time.perf_counter()
-        reading, familiar = self._conclude(photos, crop, outputs, qualities)
+        reading, familiar = self._conclude(photos, crop, outputs, qualities, taught)
         timing = Timing(
             decode_ms=(decoded - started) * 1e3,
             infer_ms=(inferred - decoded) * 1e3,
@@ -220,6 +269,7 @@ class Diagnoser:
         crop: str | None,
         outputs: Outputs,
         qualities: Sequence[photo_quality.Quality],
+        taught: CropHead | None,
     ) -> tuple[
         tuple[Status, str | None, tuple[Candidate, ...], bool, tuple[PhotoVerdict, ...]],
         float | None,
@@ -229,8 +279,8 @@ class Diagnoser:
             photo_quality.fault_of(quality, limits) or gate_fault(gate, limits)
             for quality, gate in zip(qualities, outputs.gate, strict=True)
         ]
-        each = probabilities(self.manifest, outputs.logits, crop)
-        tops = [self.manifest.labels[int(i)] for i in each.argmax(axis=1)]
+        manifest, each = self._possible(outputs, crop, taught)
+        tops = [manifest.labels[int(i)] for i in each.argmax(axis=1)]
         verdicts = tuple(
             PhotoVerdict(name, fault, None if fault else top[1])
             for (name, _), fault, top in zip(photos, faults, tops, strict=True)
@@ -238,10 +288,36 @@ class Diagnoser:
         usable = [i for i, fault in enumerate(faults) if fault is None]
         if not usable:
             return (refused_as([f for f in faults if f]), crop, (), False, verdicts), None
-        fused = fuse(self.manifest, each[usable])
-        best = self.manifest.labels[int(fused.argmax())]
+        fused = fuse(manifest, each[usable])
+        best = manifest.labels[int(fused.argmax())]
         agreeing = sum(tops[i] == best for i in usable) / len(usable)
-        near = self._neighbours.similarity(outputs.embedding[usable], crop or best[0])
-        familiar = float(np.median(near))
-        judged = judge(self.manifest, fused, familiar, agreeing, crop)
-        return (*judged, verdicts), familiar
+        if taught is not None and best in taught.labels:
+            # Local classes have limits of their own: here they only pass or fail.
+            familiar = 1.0 if taught.trusted(outputs.embedding[usable], best) else -1.0
+        else:
+            near = self._neighbours.similarity(outputs.embedding[usable], crop or best[0])
+            familiar = float(np.median(near))
+        status, said, candidates, alert = judge(manifest, fused, familiar, agreeing, crop)
+        if taught is not None:
+            candidates = tuple(taught.marked(candidate) for candidate in candidates)
+        return (status, said, candidates, alert, verdicts), familiar
+
+    def _possible(
+        self, outputs: Outputs, crop: str | None, taught: CropHead | None
+    ) -> tuple[Manifest, Floats]:
+        """What it could be, model and local classes, and its probabilities [n, classes].
+
+        The law of total probability: the local head says how likely a photo shows something the
+        model knows, and the model shares that out; the rest goes to the local classes.
+        """
+        knows = crop is None or crop in self.manifest.crops
+        own = probabilities(self.manifest, outputs.logits, crop if knows else None)
+        if taught is None:
+            return self.manifest, own
+        known, local = taught.shares(outputs.embedding)
+        manifest = replace(
+            self.manifest,
+            labels=self.manifest.labels + taught.labels,
+            alert=self.manifest.alert | taught.alert,
+        )
+        return manifest, np.hstack([own * known[:, None], local])

@@ -33,6 +33,11 @@ class Neighbours:
         bank = vectors.astype(np.float32) * scale[:, None]
         self._banks = {str(crop): bank[crops == crop].T.copy() for crop in np.unique(crops)}
 
+    @property
+    def banks(self) -> dict[str, NDArray[np.float32]]:
+        """Unit embeddings [n, d] of the known photos, by crop."""
+        return {crop: bank.T for crop, bank in self._banks.items()}
+
     def similarity(self, embedding: NDArray[np.float32], crop: str) -> NDArray[np.float32]:
         """Mean cosine [n] of embeddings [n, d] to their five nearest photos of ``crop``."""
         bank = self._banks.get(crop)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
+from edge_app.pin import PinGuard
 from edge_app.seam import Part
-from field_data.errors import BusyError, GhallaError
+from edge_app.teaching import Lesson, Refused
+from field_data.errors import BusyError, GhallaError, PersonError
+from field_data.local_sets import LocalSet
 from field_data.types import (
     Candidate,
     Diagnosis,
@@ -89,6 +92,8 @@ class FakeNode:
             Part("model", False, "model_missing", "leaf_health/model.onnx is missing"),
         ]
         self.with_model = WITH_MODEL
+        self.pin = PinGuard("")
+        self.sets: list[LocalSet] = []
         self.photos: dict[str, bytes] = {}
         self._known: dict[str, Diagnosis] = {}
         self._asked: set[str] = set()
@@ -145,6 +150,37 @@ class FakeNode:
 
     def photo(self, sha256: str) -> bytes | None:
         return self.photos.get(sha256)
+
+    def conditions_in_model(self, crop: str) -> frozenset[str]:
+        return frozenset({"PHYTIN", "healthy"}) if crop in self.with_model else frozenset()
+
+    def may_be_taught(self) -> bool:
+        return self.pin.exists
+
+    def admit(self, pin: str) -> None:
+        self.pin.check(pin)
+
+    def teach(
+        self, crop: str, condition: str, name: str, photos: Iterable[tuple[str, bytes]]
+    ) -> Lesson:
+        names = [shown for shown, _ in photos]
+        refused = [Refused(shown, "blur") for shown in names if "blur" in shown]
+        taken = tuple(shown for shown in names if "blur" not in shown)
+        if len(taken) < 5:
+            raise PersonError("too_few_photos", refused=refused)
+        made = LocalSet(crop, condition, name, 1, AT, tuple(f"{n:064x}" for n in range(len(taken))))
+        self.sets.append(made)
+        return Lesson(made, taken, tuple(refused))
+
+    def restore_local(self, crop: str, condition: str, version: int | None = None) -> LocalSet:
+        for each in self.sets:
+            if (each.crop, each.condition) == (crop, condition):
+                self.sets.remove(each)
+                return each
+        raise PersonError("unknown_local_class")
+
+    def local_sets(self) -> list[LocalSet]:
+        return list(self.sets)
 
     def health(self) -> list[Part]:
         return list(self.parts)

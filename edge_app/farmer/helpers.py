@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from flask import Flask, request, url_for
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from edge_app.advice import Texts, localise
+from edge_app.answer import candidate_name
 from edge_app.farmer import words
 from edge_app.farmer.context import advice
 from edge_app.farmer.view import when
 from edge_app.i18n import request_lang, spoken
-from field_data.types import Diagnosis
+from field_data.local_sets import LocalSet
+from field_data.types import Candidate, Diagnosis
 
 
 def init_helpers(app: Flask) -> None:
@@ -24,12 +26,24 @@ def init_helpers(app: Flask) -> None:
         part_names=words.PARTS,
         part_notes=words.PART_NOTES,
         has_audio=_has_audio,
+        local_name=_local_name,
+        crop_name=_crop_name,
         other_language=_other_language,
     )
 
 
 def _local(texts: Texts) -> Markup:
     return spoken(localise(texts, request_lang()))
+
+
+def _local_name(each: LocalSet) -> Markup:
+    taught = Candidate(each.crop, each.condition, 0.0, local_name=each.name)
+    return spoken(candidate_name(taught, advice(), request_lang()))
+
+
+def _crop_name(code: str) -> Markup:
+    crop = advice().crop(code)
+    return _local(crop.name) if crop else escape(code)
 
 
 def _when(verdict: Diagnosis) -> str:

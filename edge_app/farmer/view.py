@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 
 from edge_app.advice import Advice, Card, Crop, Fact, Localised
-from edge_app.answer import advised
+from edge_app.answer import advised, candidate_name
 from edge_app.farmer.words import is_healthy, sureness
 from edge_app.i18n import request_lang
 from field_data.types import Candidate, Diagnosis, Instant, PhotoVerdict, Status, Trust
@@ -23,12 +23,16 @@ def when(at: Instant) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Possibility:
-    """One thing it could be, with the sign that tells it; ``crop`` only where it is another one."""
+    """One thing it could be, with the sign that tells it; ``crop`` only where it is another one.
+
+    ``local_photos`` is how many photos taught it to this node, 0 where the model knows it.
+    """
 
     name: Localised
     crop: Crop | None
     card: Card | None
     sign: Fact | None
+    local_photos: int
 
 
 class ResultView:
@@ -52,10 +56,18 @@ class ResultView:
     @property
     def name(self) -> Localised | None:
         """What we think it is; for an alert, what we fear."""
+        return self._named(self._shown) if self._shown else None
+
+    @property
+    def local_photos(self) -> int:
+        """How many photos taught this node what is named; 0 where the model knows it."""
+        return self._shown.local_photos if self._shown else 0
+
+    @property
+    def _shown(self) -> Candidate | None:
         feared = self.card if self.verdict.alert else None
         match = [c for c in self.verdict.candidates if feared and c.condition == feared.condition]
-        shown = match[0] if match else self.verdict.top
-        return self._named(shown) if shown else None
+        return match[0] if match else self.verdict.top
 
     @property
     def possibilities(self) -> list[Possibility]:
@@ -97,8 +109,7 @@ class ResultView:
         if sign is None and card is not None:
             sign = next(iter(card.section("see")), None)
         other = None if candidate.crop == self.verdict.crop else self._advice.crop(candidate.crop)
-        return Possibility(self._named(candidate), other, card, sign)
+        return Possibility(self._named(candidate), other, card, sign, candidate.local_photos)
 
     def _named(self, candidate: Candidate) -> Localised:
-        name = self._advice.condition_name
-        return name(candidate.crop, candidate.condition, request_lang())
+        return candidate_name(candidate, self._advice, request_lang())

@@ -23,6 +23,14 @@ ERRORS: dict[str, LazyString] = {
     "bad_request": _l("The phone sent something we do not understand. Go back and try again."),
     "cross_site": _l("This request came from another site. Open the page again and retry."),
     "not_found": _l("There is nothing here. It may have been erased."),
+    "unknown_condition": _l("Choose what the photos show, or write its name."),
+    "condition_in_model": _l("The plant doctor knows this condition already: nothing to teach."),
+    "too_few_photos": _l("Too few: at least five good photos of different leaves are needed."),
+    "too_many_to_teach": _l("Too many photos at once: send at most twenty, then the others."),
+    "unknown_local_class": _l("There is nothing here. It may have been erased."),
+    "no_teaching": _l("The plant doctor is not working, so nothing can be taught."),
+    "wrong_pin": _l("This is not the PIN of this box."),
+    "too_many_tries": _l("Too many wrong PINs. Wait ten minutes, then try again."),
     "unknown_diagnosis": _l("There is nothing here. It may have been erased."),
     "too_large": _l("All photos together are too heavy (more than 64 MB). Send fewer photos."),
     "internal": _l("Something broke on our side. Please try again."),
@@ -34,6 +42,14 @@ FAULTS: dict[PhotoFault, LazyString] = {
     PhotoFault.GLARE: _l("Too much sun. Shade the leaf with your body."),
     PhotoFault.FAR: _l("Too far. Come near: one leaf fills the photo."),
     PhotoFault.NOT_A_PLANT: _l("This is not a plant. Photograph the sick leaf or fruit."),
+}
+
+# Why one photo of a lesson was not taken: a fault, or the code of an error.
+REASONS: dict[str, LazyString] = {
+    **{fault.value: words for fault, words in FAULTS.items()},
+    **{code: ERRORS[code] for code in ("not_an_image", "photo_damaged", "photo_too_big", "heic")},
+    "duplicate": _l("Almost the same photo is there already. Photograph another leaf."),
+    "taught_as_other": _l("Almost the same photo was taught as something else."),
 }
 
 SECTIONS: dict[str, LazyString] = {
@@ -53,6 +69,9 @@ SECTIONS: dict[str, LazyString] = {
     "report": _l("Must be reported"),
     "after": _l("After a few days"),
 }
+
+# A condition that this node was taught; the texts are those of the macro ``local_mark``.
+LOCAL_MARK = ("local, %(num)s photo", "local, %(num)s photos")
 
 PARTS: dict[str, LazyString] = {
     "store": _l("Memory of answers"),

@@ -219,13 +219,18 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder with classification.csv")
     parser.add_argument("--run", type=Path, required=True, help="folder for checkpoint and log")
     parser.add_argument("--epochs", type=int, default=Config.epochs)
+    parser.add_argument("--finish-epochs", type=int, default=Config.finish_epochs)
+    parser.add_argument("--finish-rate", type=float, default=Config.finish_rate)
     given = parser.parse_args()
     torch.set_num_threads(2)
     rows = dataset.read_rows(given.data)
     dataset.check_splits(rows)
     own = dataset.of_split(rows, "train") + dataset.box_rows(given.data, rows, "train")
     val = dataset.of_split(rows, "val")
-    train(given.data, given.run, Config(epochs=given.epochs), own, val)
+    config = Config(
+        epochs=given.epochs, finish_epochs=given.finish_epochs, finish_rate=given.finish_rate
+    )
+    train(given.data, given.run, config, own, val)
 
 
 if __name__ == "__main__":
