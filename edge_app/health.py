@@ -18,6 +18,7 @@ from field_data.files import free_bytes
 from field_data.photos import PhotoStore
 from field_data.types import Trust
 from models.diagnosis import Diagnoser
+from models.registry import model_entry
 
 STORE = "store.sqlite"
 _MB = 1_000_000
@@ -50,6 +51,14 @@ def model_part(model: Diagnoser | GhallaError) -> Part:
         return Part("model", False, model.code, str(model))
     ref = model.ref
     return Part("model", True, "ok", f"{ref.name} {ref.version} ({model.variant})")
+
+
+def trap_part(folder: Path) -> Part:
+    """The trap counter: its files are those of its manifest."""
+    found = model_entry(folder)
+    if not found["ok"]:
+        return Part("traps", False, found["problem"].split(":")[0], found["problem"])
+    return Part("traps", True, "ok", f"{found['name']} {found['version']}")
 
 
 def clock_part() -> Part:
@@ -87,10 +96,16 @@ def check_home(home: Path) -> list[Part]:
         KeeperError: ``no_home``, ``bad_settings``, or the store's own.
     """
     from edge_app.advice import load_advice
-    from edge_app.node import load_model
+    from edge_app.node import TRAP_FOLDER, load_model
 
     settings = read_settings(home)
-    parts = [model_part(load_model()), clock_part(), advice_part(load_advice()), fonts_part()]
+    parts = [
+        model_part(load_model()),
+        trap_part(TRAP_FOLDER),
+        clock_part(),
+        advice_part(load_advice()),
+        fonts_part(),
+    ]
     try:
         with open_log(home) as log:
             store = store_part(home, log)

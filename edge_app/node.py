@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -22,9 +23,11 @@ from field_data.ids import new_id
 from field_data.node_identity import node_id
 from field_data.photos import PhotoStore
 from field_data.types import Diagnosis
+from models.counting import Counter, CountReading
 from models.diagnosis import Diagnoser, Reading, unread
 
 MODEL_FOLDER = Path(__file__).parents[1] / "models" / "leaf_health"
+TRAP_FOLDER = MODEL_FOLDER.parent / "trap_insects"
 
 
 def load_model(folder: Path = MODEL_FOLDER) -> Diagnoser | PublisherError:
@@ -98,6 +101,8 @@ class FarmNode:
             if not health.set_aside(home):
                 self._log.tidy()
             self._model = load_model(model_folder)
+            self._counter: Counter | None = None
+            self._counter_lock = threading.Lock()
             self._turnstile = Turnstile(self.settings.workers, self.settings.queue)
         except BaseException:
             self._lock.release()
@@ -142,6 +147,14 @@ class FarmNode:
             return unread(photos, crop, keep=keep)
         return self._model.read(photos, crop, keep=keep)
 
+    def count(self, photo: bytes, trap: str) -> CountReading:
+        """Count and answer; see the seam."""
+        # Loaded when first asked for: most nodes answer for leaves all day.
+        with self._counter_lock:
+            if self._counter is None:
+                self._counter = Counter(TRAP_FOLDER)
+        return self._counter.read(photo, trap, picture=True)
+
     def diagnosis(self, id: str) -> Diagnosis | None:
         """The diagnosis of that id, if it is still there."""
         return self._log.get(id)
@@ -168,6 +181,7 @@ class FarmNode:
             health.store_part(self.home, self._log),
             health.disk_part(self.home, self.settings),
             health.model_part(self._model),
+            health.trap_part(TRAP_FOLDER),
             health.clock_part(),
             health.advice_part(self._advice),
             health.fonts_part(),

@@ -17,6 +17,12 @@ from models.manifest import ModelFile
 
 SCHEMA = 1
 KIND = "detector"
+_PLAIN: dict[object, type | UnionType] = {
+    "float": int | float,
+    "int": int,
+    "str": str,
+    "bool": bool,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,17 +93,15 @@ def _exactly(kind: type, raw: Any) -> dict[str, Any]:
         raise ValueError(f"missing or unknown keys {sorted(odd)}")
     for field in fields(kind):
         value = raw[field.name]
-        if field.type in ("float", "int", "str", "bool"):
-            if not _is(field.type, value):
-                raise ValueError(f"{field.name} is no {field.type}")
+        if field.type in _PLAIN and not _is(str(field.type), value):
+            raise ValueError(f"{field.name} is no {field.type}")
     return dict(raw)
 
 
 def _is(kind: str, value: object) -> bool:
     if isinstance(value, bool):
         return kind == "bool"
-    kinds: dict[str, type | UnionType] = {"float": int | float, "int": int, "str": str}
-    return kind in kinds and isinstance(value, kinds[kind])
+    return kind in _PLAIN and isinstance(value, _PLAIN[kind])
 
 
 def parse_counting_manifest(text: str, where: str = "manifest") -> CountingManifest:
