@@ -3,6 +3,7 @@
 # make bench  figures beside what one would use instead
 # make train-leaf DATA=<folder>   the leaf model from the public photo set
 # make train-trap DATA=<folder>   the trap counter from the same set
+# make train-trap DATA=<folder>   the trap counter from the same set
 
 PYTHON ?= python3
 VENV := .venv
@@ -11,6 +12,7 @@ HOME_DIR ?= .home
 PORT ?= 8080
 HOST ?= 127.0.0.1
 RUN ?= runs/leaf
+TRAP_RUN ?= runs/trap
 TRAP_RUN ?= runs/trap
 
 SOURCES := setup.cfg pyproject.toml $(wildcard constraints/*.txt)
@@ -43,6 +45,11 @@ train-leaf: $(VENV)/.train
 	$(BIN)/python -m models.training.train_leaf --data $(DATA) --run $(RUN)
 	$(BIN)/python -m models.training.export_leaf --data $(DATA) --run $(RUN)
 	$(BIN)/python -m models.training.report_leaf --data $(DATA)
+
+train-trap: $(VENV)/.train
+	$(BIN)/python -m models.training.train_trap --data $(DATA) --run $(TRAP_RUN)
+	$(BIN)/python -m models.training.export_trap --data $(DATA) --run $(TRAP_RUN)
+	$(BIN)/python -m models.training.report_trap --data $(DATA)
 
 train-trap: $(VENV)/.train
 	$(BIN)/python -m models.training.train_trap --data $(DATA) --run $(TRAP_RUN)

@@ -69,8 +69,7 @@ class CountReading:
 
 def reading_scale(rule: TrapRule, height: int, width: int) -> float:
     """By how much a photo is made larger (above 1) or smaller before it is read."""
-    scale = rule.long_px / max(height, width)
-    return scale if rule.enlarge else min(1.0, scale)
+    return min(rule.enlarge, rule.long_px / max(height, width))
 
 
 def scene_chances(scenes: Floats) -> Floats:

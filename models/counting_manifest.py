@@ -30,8 +30,7 @@ class TrapRule:
     """How one kind of trap is read; every number was chosen on ``val``.
 
     label: what is counted there.
-    long_px: the photo's long side is brought to this; smaller photos are made larger only if
-        ``enlarge``.
+    long_px: the photo's long side is brought to this, made larger at most ``enlarge`` times.
     score: chance from which a detection counts.
     spread: half the width of the interval, in units of sqrt(count + 1).
     blur: largest blur effect (0 sharp to 1) of the photo as it is read; dark: least mean luma
@@ -41,7 +40,7 @@ class TrapRule:
 
     label: str
     long_px: int
-    enlarge: bool
+    enlarge: float
     score: float
     spread: float
     blur: float

@@ -80,9 +80,12 @@ def one_of_each() -> dict[str, Diagnosis]:
     }
 
 
+MOTHS = TrapCount("GNORAB-ADULT", 23, 19, 28)
+
+
 def trap_reading(
     status: CountStatus = CountStatus.COUNTED,
-    count: TrapCount | None = TrapCount("GNORAB-ADULT", 23, 19, 28),
+    count: TrapCount | None = MOTHS,
     *,
     fault: PhotoFault | None = None,
     picture: bytes | None = b"\xff\xd8\xff annotated",

@@ -42,6 +42,18 @@ conformal: the count plus or minus `spread` x sqrt(count + 1), made to hold the 
 {interval:.0%} of photos like those of `val`.
 """
 
+_STRANGERS = """Photos without a trap, to learn and to check refusal: {counts}, from the negatives,
+crops and box photos of the same set. Pairs that look alike across splits (difference hash): {twins}.
+"""
+
+_HOW = """## Figures
+
+Each with a 95 % bootstrap interval over photos. AP and F1 at IoU 0.5, on the photos of the label's
+kind of trap. Count errors on photos with at least one counted insect. *Right side*: no card gives a
+threshold, so every count from 5 to 100 in steps of 5 is taken for one in turn; the share of (photo,
+threshold) pairs on the side of the truth.
+"""
+
 _LIMITS = """## Limits
 
 - *Tuta* photos come from one project (BioIn), one kind of trap: white, with a printed grid. Red
@@ -87,9 +99,8 @@ def _sources(photos: Iterable[Mapping[str, Any]]) -> str:
 def _reading(manifest: CountingManifest) -> str:
     lines = []
     for trap, rule in manifest.thresholds.traps.items():
-        size = "" if rule.enlarge else " or less"
         lines.append(
-            f"- `{trap}`: long side {rule.long_px} px{size}; counts `{rule.label}` from a chance of "
+            f"- `{trap}`: long side {rule.long_px} px, enlarged at most {rule.enlarge:g} times; counts `{rule.label}` from a chance of "
             f"{rule.score}; spread {rule.spread}; checked up to {rule.most} insects; refused when "
             f"blur > {rule.blur}, luma < {rule.dark} or glare > {rule.glare}."
         )
@@ -165,14 +176,11 @@ def card_text(manifest: CountingManifest) -> str:
             interval=val["interval"],
         ),
         "## Data\n\n" + _sources(training["photos"]) + "\n",
-        "Photos without a trap, to learn and to check refusal: "
-        + ", ".join(f"{n} ({split})" for split, n in training["without_trap"].items())
-        + ", from the negatives, crops and box photos of the same set. Pairs that look alike across "
-        f"splits (difference hash): {len(training['near_duplicates_across_splits'])}.\n",
-        "## Figures\n\nEach with a 95 % bootstrap interval over photos. AP and F1 at IoU 0.5, on the "
-        "photos of the label's kind of trap. Count errors on photos with at least one counted insect. "
-        "*Right side*: no card gives a threshold, so every count from 5 to 100 in steps of 5 is taken "
-        "for one in turn; the share of (photo, threshold) pairs on the side of the truth.\n",
+        _STRANGERS.format(
+            counts=", ".join(f"{n} ({split})" for split, n in training["without_trap"].items()),
+            twins=len(training["near_duplicates_across_splits"]),
+        ),
+        _HOW,
         "### val (thresholds were chosen on it)\n\n" + _figures(val) + "\n",
     ]
     for split, said in metrics.get("tests", {}).items():

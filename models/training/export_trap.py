@@ -52,10 +52,13 @@ TILE_PX = 512
 CALIBRATION_TILES = 240
 # The interval of a count holds the truth so often.
 COVERAGE = 0.8
+# So little AP50 is not worth a larger photo.
+GOOD_ENOUGH = 0.01
 # A photo is fit while the median count error stays below this.
 MOST_ERROR = 0.25
 _COUNTED = {"tuta": "GNORAB-ADULT", "yellow": "INSECT"}
-_SIZES = (448, 512, 576, 640)
+# Tried on val: usual size of training times these.
+_LARGER = (1.0, 1.25, 1.5, 1.75)
 _OVERLAPS = (0.4, 0.5, 0.6)
 _SCORES = np.arange(0.1, 0.72, 0.02)
 _OPEN = 1e9
@@ -116,27 +119,37 @@ def write_graphs(saved: dict[str, Any], tiles: NDArray[np.uint8], run: Path, out
 
 
 def choose_size(
+    graph: Graph, manifest: CountingManifest, folder: Path, val: Sequence[TrapPhoto], trap: str
+) -> tuple[CountingManifest, dict[str, Any]]:
+    """How large photos of a kind of trap are read: the least size whose AP50 is all but the best.
+
+    Larger is slower: time grows with the square.
+    """
+    own = [p for p in val if p.trap == trap]
+    rule = manifest.thresholds.traps[trap]
+    tried = {}
+    for larger in _LARGER:
+        # A sticky card is a cut of a photo: there it is the enlargement that decides.
+        sizes = {"long_px": round(rule.long_px * larger), "enlarge": rule.enlarge * larger}
+        tried[larger] = ruled(manifest, trap, **sizes)
+    found = {
+        larger: mean_precision(judge_all(graph.outputs, each, folder, own), LABELS)
+        for larger, each in tried.items()
+    }
+    enough = min(k for k, ap in found.items() if ap >= max(found.values()) - GOOD_ENOUGH)
+    return tried[enough], {str(k): round(ap, 4) for k, ap in found.items()}
+
+
+def choose_overlap(
     graph: Graph, manifest: CountingManifest, folder: Path, val: Sequence[TrapPhoto]
 ) -> tuple[CountingManifest, dict[str, Any]]:
-    """The size at which pheromone traps are read, and how much insects may overlap: best AP50.
-
-    Sticky cards come as cuts at one scale; there the size is that of training.
-    """
-    own = [p for p in val if p.trap == "tuta"]
-    sizes = {}
-    for size in _SIZES:
-        tried = ruled(manifest, "tuta", long_px=size)
-        sizes[size] = mean_precision(judge_all(graph.outputs, tried, folder, own), LABELS)
-    manifest = ruled(manifest, "tuta", long_px=max(sizes, key=lambda size: sizes[size]))
-    overlaps = {}
+    """How much two insects may overlap: best AP50."""
+    found = {}
     for most in _OVERLAPS:
         tried = limited(manifest, overlap=most)
-        overlaps[most] = mean_precision(judge_all(graph.outputs, tried, folder, val), LABELS)
-    manifest = limited(manifest, overlap=max(overlaps, key=lambda most: overlaps[most]))
-    return manifest, {
-        "tuta_long_px_map50": {str(k): round(v, 4) for k, v in sizes.items()},
-        "overlap_map50": {str(k): round(v, 4) for k, v in overlaps.items()},
-    }
+        found[most] = mean_precision(judge_all(graph.outputs, tried, folder, val), LABELS)
+    best = max(found, key=lambda most: found[most])
+    return limited(manifest, overlap=best), {str(k): round(ap, 4) for k, ap in found.items()}
 
 
 def scaled_errors(judged: Sequence[Judged], label: int, score: float) -> NDArray[np.float64]:
@@ -265,7 +278,10 @@ def chosen(graphs: dict[str, Graph], folder: Path) -> tuple[CountingManifest, di
     val = trap_data.on_traps(trap_data.read_photos(folder, "val"))
     strangers = trap_data.read_strangers(folder, "val")
     int8 = graphs["int8"]
-    manifest, sweeps = choose_size(int8, first_manifest(), folder, val)
+    manifest, sweeps = first_manifest(), {}
+    for trap in TRAPS:
+        manifest, sweeps[f"{trap}_size"] = choose_size(int8, manifest, folder, val, trap)
+    manifest, sweeps["overlap"] = choose_overlap(int8, manifest, folder, val)
     judged = judge_all(int8.outputs, manifest, folder, val)
     for trap in TRAPS:
         manifest = choose_counts(manifest, judged, trap)

@@ -88,11 +88,18 @@ def start(config: Config) -> State:
 
 
 def rate_of(step: int, config: Config) -> float:
-    """Factor of the learning rate: linear warm-up, then a cosine to 1 %."""
-    if step < config.warm_steps:
-        return (step + 1) / config.warm_steps
-    part = (step - config.warm_steps) / max(1, config.steps - config.warm_steps)
-    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, part)))
+    """Factor of the learning rate: linear warm-up and a cosine to 1 %, then both again, lower."""
+    if step >= config.steps:
+        return config.finish_rate * _rise_and_fall(
+            step - config.steps, config.finish_steps, config.warm_steps
+        )
+    return _rise_and_fall(step, config.steps, config.warm_steps)
+
+
+def _rise_and_fall(step: int, steps: int, warm: int) -> float:
+    if step < warm:
+        return (step + 1) / warm
+    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
 
 
 def some_steps(state: State, photos: TrapPhotos, config: Config, last: int) -> float:
@@ -129,10 +136,9 @@ def runner(weights: dict[str, Tensor]) -> Run:
     return run
 
 
-def read_as(photo: TrapPhoto, image: Image, long_px: int | None = None) -> tuple[Image, float]:
+def read_as(photo: TrapPhoto, image: Image) -> tuple[Image, float]:
     """A photo at the size at which it is read, and by how much it was made larger."""
-    scale = (long_px or LONG_PX[photo.trap]) / max(image.shape[:2])
-    scale = scale if ENLARGE[photo.trap] else min(1.0, scale)
+    scale = min(ENLARGE[photo.trap], LONG_PX[photo.trap] / max(image.shape[:2]))
     return resized(image, scale), scale
 
 
@@ -162,13 +168,14 @@ def train(folder: Path, run: Path, config: Config) -> Path:
     checkpoint = run / "checkpoint.pt"
     if checkpoint.is_file():
         state.restore(checkpoint)
-    while state.step < config.steps:
+    all_steps = config.steps + config.finish_steps
+    while state.step < all_steps:
         started = time.monotonic()
-        last = min(config.steps, state.step + config.steps_per_epoch)
+        last = min(all_steps, state.step + config.steps_per_epoch)
         loss = some_steps(state, photos, config, last)
         state.save(checkpoint, config)
         row = [str(state.step), f"{loss:.4f}", "", "", "", f"{time.monotonic() - started:.0f}"]
-        if state.step // config.steps_per_epoch % _VAL_EVERY == 0 or state.step == config.steps:
+        if state.step // config.steps_per_epoch % _VAL_EVERY == 0 or state.step == all_steps:
             row[2:5] = [f"{ap:.4f}" for ap in val_precision(runner(state.average), images, val)]
         with (run / "log.csv").open("a", newline="") as lines:
             csv.writer(lines).writerow(row)
@@ -182,10 +189,11 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder with detection/")
     parser.add_argument("--run", type=Path, required=True, help="folder for checkpoint and log")
     parser.add_argument("--steps", type=int, default=Config.steps)
+    parser.add_argument("--finish-steps", type=int, default=Config.finish_steps)
     parser.add_argument("--threads", type=int, default=1)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
-    train(given.data, given.run, Config(steps=given.steps))
+    train(given.data, given.run, Config(steps=given.steps, finish_steps=given.finish_steps))
 
 
 if __name__ == "__main__":

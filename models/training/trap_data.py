@@ -34,9 +34,9 @@ LABELS = tuple(CATEGORIES.values())
 # The kind of trap each label lies on, in the order of the scene head; the last is "no trap".
 TRAP_OF = {"GNORAB-ADULT": "tuta", "MOTH-UNSPEC": "tuta", "INSECT": "yellow"}
 SCENES = (*TRAPS, "none")
-# The size at which training shows photos: a trap's insects are then some 28 px long.  Sticky cards
-# come as cuts of larger photos and are shown as they are.
-LONG_PX, ENLARGE = {"tuta": 448, "yellow": 2048}, {"tuta": True, "yellow": False}
+# The usual size at which training shows photos, long side in px and most times enlarged: insects
+# are then some 28 px long.  Sticky cards come as cuts of larger photos, shown as they are.
+LONG_PX, ENLARGE = {"tuta": 448, "yellow": 2048}, {"tuta": 4.0, "yellow": 1.0}
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -155,9 +155,8 @@ def stranger_chances(
     for file in tqdm(files, unit="photo", mininterval=10):
         image = trap_data.load(folder, file)
         for place, (trap, rule) in enumerate(manifest.thresholds.traps.items()):
-            chances = find(run, seen_as(rule, image)[0], manifest.px, manifest.thresholds.overlap)[
-                1
-            ]
+            seen, _ = seen_as(rule, image)
+            _, chances = find(run, seen, manifest.px, manifest.thresholds.overlap)
             said[trap].append(float(chances[place]))
     return {trap: np.array(values) for trap, values in said.items()}
 

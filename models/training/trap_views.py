@@ -37,9 +37,14 @@ class Config:
     head_rate: float = 2e-3
     weight_decay: float = 0.02
     ema_decay: float = 0.997
-    # Sizes shown, relative to the size at which photos are read.
+    # Sizes shown, relative to the usual one.
     smallest: float = 0.5
     largest: float = 1.7
+    # After ``steps`` come ``finish_steps`` with larger insects: small boxes are hard to place.
+    finish_steps: int = 900
+    finish_rate: float = 0.6
+    finish_smallest: float = 0.8
+    finish_largest: float = 2.2
     # Shares of the views; the rest are photos without a trap.
     tuta: float = 0.46
     moth: float = 0.12
@@ -113,13 +118,13 @@ def clip(boxes: Floats, px: int) -> tuple[Floats, Floats]:
     return np.concatenate([low, high - low], 1).astype(np.float32), inside.astype(np.float32)
 
 
-def trap_view(photos: TrapPhotos, index: int, config: Config, rng: Generator) -> View:
-    """One cut of one trap photo before some background."""
+def trap_view(
+    photos: TrapPhotos, index: int, px: int, sizes: tuple[float, float], rng: Generator
+) -> View:
+    """One cut of one trap photo before some background; ``sizes`` are the least and the most."""
     photo, image = photos.photos[index], photos.images[index]
-    px = config.px
-    grow = np.exp(rng.uniform(np.log(config.smallest), np.log(config.largest)))
-    usual = LONG_PX[photo.trap] / max(image.shape)
-    scale = float(grow) * (usual if ENLARGE[photo.trap] else min(1.0, usual))
+    grow = np.exp(rng.uniform(*np.log(sizes)))
+    scale = float(grow) * min(ENLARGE[photo.trap], LONG_PX[photo.trap] / max(image.shape))
     matrix = placement(image.shape, scale, px, rng)
     way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     if scale < 0.7:  # warpAffine does not average: shrink first
@@ -141,13 +146,17 @@ def trap_view(photos: TrapPhotos, index: int, config: Config, rng: Generator) ->
     )  # fmt: skip
 
 
-def draw(photos: TrapPhotos, config: Config, rng: Generator) -> View:
+def draw(photos: TrapPhotos, config: Config, step: int, rng: Generator) -> View:
     """One view: of a trap, or of none."""
+    sizes = (config.smallest, config.largest)
+    if step >= config.steps:
+        sizes = (config.finish_smallest, config.finish_largest)
     kinds = ("tuta", "moth", "yellow")
     shares = np.cumsum([config.tuta, config.moth, config.yellow])
     kind = int(np.searchsorted(shares, rng.random(), side="right"))
     if kind < len(kinds):
-        view = trap_view(photos, int(rng.choice(photos.pools[kinds[kind]])), config, rng)
+        index = int(rng.choice(photos.pools[kinds[kind]]))
+        view = trap_view(photos, index, config.px, sizes, rng)
     else:
         none = np.zeros((0, 4), np.float32)
         image = photos.stranger(config.px, rng)
@@ -159,7 +168,7 @@ def draw(photos: TrapPhotos, config: Config, rng: Generator) -> View:
 
 def _batch(photos: TrapPhotos, config: Config, step: int) -> tuple[Tensor, ...]:
     rng = np.random.default_rng((config.seed, step))
-    views = [draw(photos, config, rng) for _ in range(config.batch)]
+    views = [draw(photos, config, step, rng) for _ in range(config.batch)]
     wanted = [targets(v.boxes, v.labels, v.hidden, config.px, len(LABELS)) for v in views]
     columns = [torch.from_numpy(np.stack(column)) for column in zip(*wanted, strict=True)]
     images = torch.from_numpy(np.stack([v.image for v in views]))
