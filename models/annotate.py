@@ -24,7 +24,7 @@ def annotated(image: Image, boxes: NDArray[np.float32], text: str) -> bytes:
     scale = min(max(longest, _LONG_PX[0]), _LONG_PX[1]) / longest
     canvas = resized(image, scale).copy()
     for x, y, width, height in np.rint(boxes * scale).astype(int).tolist():
-        for colour, thick in ((_DARK, 3), (_BRIGHT, 1)):
+        for colour, thick in ((_DARK, 4), (_BRIGHT, 2)):
             cv2.rectangle(canvas, (x, y), (x + width, y + height), colour, thick)
     (wide, tall), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, 1.2, 3)
     cv2.rectangle(canvas, (0, 0), (wide + 24, tall + 24), _DARK, cv2.FILLED)

@@ -49,7 +49,7 @@ class TrapWords:
 
 
 TRAPS = {
-    "tuta": TrapWords(_l("White trap with a scent for tomato moths (Tuta)"), _l("Tomato moths:")),
+    "tuta": TrapWords(_l("White trap for tomato moths (Tuta)"), _l("Tomato moths:")),
     "yellow": TrapWords(_l("Yellow sticky card"), _l("Insects:")),
 }
 

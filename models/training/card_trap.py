@@ -42,8 +42,9 @@ conformal: the count plus or minus `spread` x sqrt(count + 1), made to hold the 
 {interval:.0%} of photos like those of `val`.
 """
 
-_STRANGERS = """Photos without a trap, to learn and to check refusal: {counts}, from the negatives,
-crops and box photos of the same set. Pairs that look alike across splits (difference hash): {twins}.
+_STRANGERS = """Photos without a trap, to learn and to check refusal: {counts},
+from the negatives, crops and box photos of the same set. Pairs that look alike across splits
+(difference hash): {twins}.
 """
 
 _HOW = """## Figures
@@ -100,9 +101,10 @@ def _reading(manifest: CountingManifest) -> str:
     lines = []
     for trap, rule in manifest.thresholds.traps.items():
         lines.append(
-            f"- `{trap}`: long side {rule.long_px} px, enlarged at most {rule.enlarge:g} times; counts `{rule.label}` from a chance of "
-            f"{rule.score}; spread {rule.spread}; checked up to {rule.most} insects; refused when "
-            f"blur > {rule.blur}, luma < {rule.dark} or glare > {rule.glare}."
+            f"- `{trap}`: long side {rule.long_px} px, enlarged at most {rule.enlarge:g} times; "
+            f"counts `{rule.label}` from a chance of {rule.score}; spread {rule.spread}; "
+            f"checked up to {rule.most} insects; refused when blur > {rule.blur}, "
+            f"luma < {rule.dark} or glare > {rule.glare}."
         )
     limits = manifest.thresholds
     lines.append(
@@ -142,11 +144,11 @@ def _figures(said: Mapping[str, Any]) -> str:
     lines = [_table(head, rows), ""]
     for variant in ("fp32", "int8"):
         lines.append(f"- {variant}: mAP50 {_span(said[variant]['map50'])}.")
-        for trap, each in said[variant]["without_trap"].items():
-            lines.append(
-                f"- {variant}, photos without a trap sent as `{trap}`: {each['refused']} of "
-                f"{each['photos']} refused, {each['surely_counted']} given a count as sure."
-            )
+    for trap, each in said["without_trap"].items():
+        lines.append(
+            f"- Photos without a trap sent as `{trap}`: {each['refused']} of {each['photos']} "
+            f"refused, {each['surely_counted']} given a count as sure (int8)."
+        )
     if "same_count" in said:
         lines.append(f"- Same count by fp32 and int8: {_span(said['same_count'], percent=True)}.")
     return "\n".join(lines)

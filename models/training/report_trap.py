@@ -20,8 +20,16 @@ from models.runtime import Graph, checked_bytes
 from models.training import dataset, trap_data
 from models.training.card_trap import card_text
 from models.training.detection_metrics import bootstrap
-from models.training.trap_evaluation import Judged, figures, judge_all, refusals
+from models.training.trap_evaluation import (
+    Judged,
+    figures,
+    judge_all,
+    refusal_counts,
+    stranger_chances,
+)
 
+# Crop photos beside the negatives that must be refused; boxed ones besides.
+LEAVES = 40
 HERE = Path(__file__).parents[1] / "trap_insects"
 
 
@@ -33,14 +41,15 @@ def same_count(pairs: Sequence[tuple[Judged, Judged]]) -> float:
 def measure(folder: Path, model: Path, manifest: CountingManifest, split: str) -> dict[str, Any]:
     """All figures of a split, by variant, and how often the variants agree."""
     photos = trap_data.on_traps(trap_data.read_photos(folder, split))
-    strangers = trap_data.read_strangers(folder, split)
+    strangers = trap_data.read_strangers(folder, split, LEAVES)
     said: dict[str, Any] = {}
     judged = {}
     for variant in ("fp32", "int8"):
         graph = Graph(checked_bytes(model, manifest.files[variant]), manifest.px, OUTPUTS)
         judged[variant] = judge_all(graph.outputs, manifest, folder, photos)
         said[variant] = figures(judged[variant], manifest)
-        said[variant]["without_trap"] = refusals(graph.outputs, manifest, folder, strangers)
+    strange = stranger_chances(graph.outputs, manifest, folder, strangers)
+    said["without_trap"] = refusal_counts(manifest, strange)
     pairs = list(zip(judged["fp32"], judged["int8"], strict=True))
     return said | {"same_count": [round(part, 4) for part in bootstrap(same_count, pairs)]}
 

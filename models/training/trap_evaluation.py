@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -161,15 +161,14 @@ def stranger_chances(
     return {trap: np.array(values) for trap, values in said.items()}
 
 
-def refusals(
-    run: Run, manifest: CountingManifest, folder: Path, files: Sequence[str]
+def refusal_counts(
+    manifest: CountingManifest, said: Mapping[str, NDArray[np.float64]]
 ) -> dict[str, Any]:
-    """Of photos without a trap: how many are refused, and how many are never ``counted``."""
+    """Of photos without a trap: how many are refused, and how many get a count as sure."""
     limits = manifest.thresholds
-    said = stranger_chances(run, manifest, folder, files)
     return {
         trap: {
-            "photos": len(files),
+            "photos": len(chances),
             "refused": int((chances < limits.no_trap).sum()),
             "surely_counted": int((chances >= limits.sure).sum()),
         }
