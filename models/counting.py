@@ -148,8 +148,8 @@ class Counter:
             data = checked_bytes(folder, self.manifest.files[name])
             graphs[name] = Graph(data, self.manifest.px, OUTPUTS)
             _check_shapes(graphs[name], self.manifest)
-        slower = faster(graphs["int8"], graphs["fp32"], self.manifest.px)
-        self.variant = "fp32" if slower else "int8"
+        exact = faster(graphs["int8"], graphs["fp32"], self.manifest.px, trials=2)
+        self.variant = "fp32" if exact else "int8"
         self._graph = graphs[self.variant]
         sha256 = self.manifest.files[self.variant].sha256
         self.ref = ModelRef(self.manifest.name, self.manifest.version, sha256)
@@ -160,10 +160,7 @@ class Counter:
         Raises:
             PersonError: ``unknown_trap``, or what is wrong with the file.
         """
-        rule = self.manifest.thresholds.traps.get(trap)
-        if rule is None:
-            known = ", ".join(self.manifest.thresholds.traps)
-            raise PersonError("unknown_trap", f"unknown kind of trap {trap!r}; known are: {known}")
+        rule = self._rule(trap)
         started = time.perf_counter()
         header = preprocess.read_header(data)
         photo = preprocess.decode(data, rule.long_px * 2 // 3)
@@ -173,15 +170,15 @@ class Counter:
         fault = photo_quality.fault_of(photo_quality.measure(seen), rule)
         status, count, found = CountStatus.POOR_PHOTO, None, _NOTHING
         if fault is None:
-            found, scenes = find(
-                self._graph.outputs, seen, self.manifest.px, self.manifest.thresholds.overlap
-            )
-            status, count, found = self._conclude(found, scenes, trap, rule)
+            status, count, found = self._count(seen, trap, rule)
         inferred = time.perf_counter()
         shown = None
         if picture and count is not None:
-            shown = annotate.annotated(photo, found.boxes / scale, f"{count.count}")
+            shown = annotate.annotated(photo, found.boxes / scale, str(count.count))
+        # The decoder may have read the photo smaller than it is.
         grown = max(header.width, header.height) / max(photo.shape[:2]) / scale
+        decode_ms, infer_ms = (decoded - started) * 1e3, (inferred - decoded) * 1e3
+        total_ms = (time.perf_counter() - started) * 1e3
         return CountReading(
             trap=trap,
             status=status,
@@ -189,25 +186,28 @@ class Counter:
             detections=self._detections(found, grown),
             fault=fault,
             model=self.ref,
-            timing=Timing(
-                decode_ms=(decoded - started) * 1e3,
-                infer_ms=(inferred - decoded) * 1e3,
-                total_ms=(time.perf_counter() - started) * 1e3,
-            ),
+            timing=Timing(decode_ms, infer_ms, total_ms),
             picture=shown,
         )
 
-    def _conclude(
-        self, found: Found, scenes: Floats, trap: str, rule: TrapRule
+    def _rule(self, trap: str) -> TrapRule:
+        rules = self.manifest.thresholds.traps
+        if trap not in rules:
+            known = ", ".join(rules)
+            raise PersonError("unknown_trap", f"unknown kind of trap {trap!r}; known are: {known}")
+        return rules[trap]
+
+    def _count(
+        self, seen: Image, trap: str, rule: TrapRule
     ) -> tuple[CountStatus, TrapCount | None, Found]:
         limits = self.manifest.thresholds
+        found, scenes = find(self._graph.outputs, seen, self.manifest.px, limits.overlap)
         label = self.manifest.labels.index(rule.label)
         chance = float(scenes[list(limits.traps).index(trap)])
         status, count = tally(found, label, chance, rule, limits)
         if count is None:
             return status, None, _NOTHING
-        counted = (found.labels == label) & (found.scores >= rule.score)
-        return status, count, found.take(counted)
+        return status, count, found.take((found.labels == label) & (found.scores >= rule.score))
 
     def _detections(self, found: Found, grown: float) -> tuple[Detection, ...]:
         return tuple(

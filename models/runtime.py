@@ -99,12 +99,12 @@ class OnnxModel(Graph):
         return Outputs(*self.outputs(images))
 
 
-def faster(int8: Graph, fp32: Graph, px: int) -> bool:
+def faster(int8: Graph, fp32: Graph, px: int, trials: int = _TRIALS) -> bool:
     """Whether float32 is clearly faster here than int8 (a machine without int8 dot product).
 
     Taken in turns and judged by the fastest run, so that a busy moment does not decide.
     """
-    rounds = [(int8.timed_ms(px), fp32.timed_ms(px)) for _ in range(_TRIALS)]
+    rounds = [(int8.timed_ms(px), fp32.timed_ms(px)) for _ in range(trials)]
     fastest = [min(times) for times in zip(*rounds, strict=True)]
     return bool(fastest[1] * _CLEARLY < fastest[0])
 

@@ -116,7 +116,8 @@ def _reading(manifest: CountingManifest) -> str:
 
 def _figures(said: Mapping[str, Any]) -> str:
     rows = []
-    for variant in ("fp32", "int8"):
+    variants = [variant for variant in ("fp32", "int8") if variant in said]
+    for variant in variants:
         own = said[variant]
         for trap, each in own["traps"].items():
             rows.append(
@@ -142,7 +143,7 @@ def _figures(said: Mapping[str, Any]) -> str:
         "interval holds the truth",
     ]
     lines = [_table(head, rows), ""]
-    for variant in ("fp32", "int8"):
+    for variant in variants:
         lines.append(f"- {variant}: mAP50 {_span(said[variant]['map50'])}.")
     for trap, each in said["without_trap"].items():
         lines.append(

@@ -49,7 +49,7 @@ from models.training.trap_network import TrapNet, export_onnx
 
 NAME, VERSION = "trap_insects", "1.0.0"
 TILE_PX = 512
-CALIBRATION_TILES = 200
+CALIBRATION_TILES = 80
 # The interval of a count holds the truth so often.
 COVERAGE = 0.8
 # So little AP50 is not worth a larger photo.
@@ -276,11 +276,10 @@ def training_record(
     }
 
 
-def chosen(graphs: dict[str, Graph], folder: Path) -> tuple[CountingManifest, dict[str, Any]]:
+def chosen(int8: Graph, folder: Path) -> tuple[CountingManifest, dict[str, Any]]:
     """The manifest's limits and the figures on val."""
     val = trap_data.on_traps(trap_data.read_photos(folder, "val"))
     strangers = trap_data.read_strangers(folder, "val", VAL_LEAVES)
-    int8 = graphs["int8"]
     manifest, sweeps = first_manifest(), {}
     for trap in TRAPS:
         manifest, sweeps[f"{trap}_size"] = choose_size(int8, manifest, folder, val, trap)
@@ -295,8 +294,7 @@ def chosen(graphs: dict[str, Graph], folder: Path) -> tuple[CountingManifest, di
     for trap in TRAPS:
         manifest, sweeps[f"{trap}_quality"] = choose_quality(int8, manifest, folder, val, trap)
     measured: dict[str, Any] = {"chosen_by": sweeps, "interval": COVERAGE}
-    for name, graph in graphs.items():
-        measured[name] = figures(judge_all(graph.outputs, manifest, folder, val), manifest)
+    measured["int8"] = figures(judge_all(int8.outputs, manifest, folder, val), manifest)
     measured["without_trap"] = refusal_counts(manifest, strange)
     return manifest, measured
 
@@ -314,8 +312,8 @@ def export(folder: Path, run: Path, out: Path) -> None:
     seed = int(saved["config"]["seed"])
     write_graphs(saved, calibration_tiles(folder, photos["train"], seed), run, out)
     files = {"fp32": "model.onnx", "int8": "model.int8.onnx"}
-    graphs = {k: Graph((out / name).read_bytes(), TILE_PX, OUTPUTS) for k, name in files.items()}
-    manifest, measured = chosen(graphs, folder)
+    int8 = Graph((out / files["int8"]).read_bytes(), TILE_PX, OUTPUTS)
+    manifest, measured = chosen(int8, folder)
     raw = asdict(manifest) | {
         "created": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "files": {key: file_entry(out / name) for key, name in files.items()},

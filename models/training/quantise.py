@@ -71,7 +71,7 @@ def quantise(
     Args:
         source: float32 graph.
         target: where the int8 graph goes.
-        photos: calibration photos, uint8 [n, px, px, 3], at least 200, lab and field.
+        photos: calibration photos, uint8 [n, px, px, 3], of every kind that will come.
     """
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process

@@ -84,10 +84,18 @@ def scored(judged: Sequence[Judged], labels: Sequence[str], label: str) -> list[
     ]
 
 
+def _mean_of(photos: Sequence[Mapping[str, Scored]], labels: Sequence[str]) -> float:
+    each = [precision_of_all([p[label] for p in photos if label in p]) for label in labels]
+    return float("nan") if np.all(np.isnan(each)) else float(np.nanmean(each))
+
+
+def _by_label(judged: Judged, labels: Sequence[str]) -> dict[str, Scored]:
+    return {label: each for label in labels for each in scored([judged], labels, label)}
+
+
 def mean_precision(judged: Sequence[Judged], labels: Sequence[str]) -> float:
     """mAP50: mean over the labels that occur."""
-    each = [precision_of_all(scored(judged, labels, label)) for label in labels]
-    return float(np.nanmean(each)) if not np.all(np.isnan(each)) else float("nan")
+    return _mean_of([_by_label(j, labels) for j in judged], labels)
 
 
 def _rounded(figure: Callable[[Sequence[Any]], float], photos: Sequence[Any]) -> list[float]:
@@ -137,8 +145,10 @@ def trap_figures(judged: Sequence[Judged], manifest: CountingManifest, trap: str
 
 def figures(judged: Sequence[Judged], manifest: CountingManifest) -> dict[str, Any]:
     """Figures of a split: mAP50 over all, the rest by kind of trap."""
+    # Matched once, drawn a thousand times.
+    matched = [_by_label(j, manifest.labels) for j in judged]
     return {
-        "map50": _rounded(lambda some: mean_precision(some, manifest.labels), judged),
+        "map50": _rounded(lambda some: _mean_of(some, manifest.labels), matched),
         "traps": {
             trap: trap_figures(judged, manifest, trap)
             for trap in manifest.thresholds.traps
