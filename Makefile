@@ -3,6 +3,7 @@
 # make bench  figures beside what one would use instead
 # make bench-models [DATA=<folder>]  the shipped graphs in other runtimes
 # make train-leaf DATA=<folder>   the leaf model from the public photo set
+# make train-trap DATA=<folder>   the trap counter from the same set
 
 PYTHON ?= python3
 VENV := .venv
@@ -11,13 +12,15 @@ HOME_DIR ?= .home
 PORT ?= 8080
 HOST ?= 127.0.0.1
 RUN ?= runs/leaf
+TRAP_RUN ?= runs/trap
+TRAP_RUN ?= runs/trap
 
 SOURCES := setup.cfg pyproject.toml $(wildcard constraints/*.txt)
 WEB_SOURCES := package.json package-lock.json edge_app/webassets.py \
 	$(wildcard edge_app/translations/*/LC_MESSAGES/messages.po) \
 	$(wildcard edge_app/content/*.toml edge_app/content/cards/*.toml)
 
-.PHONY: run test lint bench bench-models web train-leaf clean
+.PHONY: run test lint bench bench-models web train-leaf train-trap clean
 
 run: $(VENV)/.web
 	$(BIN)/ghalla serve --home $(HOME_DIR) --host $(HOST) --port $(PORT)
@@ -48,6 +51,11 @@ train-leaf: $(VENV)/.train
 	$(BIN)/python -m models.golden models/leaf_health
 	$(BIN)/python -m models.training.leave_out --data $(DATA) --run $(RUN)-left-out --model models/leaf_health
 	$(BIN)/python -m models.training.report_leaf --data $(DATA)
+
+train-trap: $(VENV)/.train
+	$(BIN)/python -m models.training.train_trap --data $(DATA) --run $(TRAP_RUN)
+	$(BIN)/python -m models.training.export_trap --data $(DATA) --run $(TRAP_RUN)
+	$(BIN)/python -m models.training.report_trap --data $(DATA)
 
 $(VENV)/.python:
 	deploy/make_venv.sh $(PYTHON) $(VENV)

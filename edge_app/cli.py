@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edge_app.cli_common import EXIT, HOME, JSON, guarded, progress
+from edge_app.cli_count import count
 from edge_app.cli_model import model
 from edge_app.languages import LANGS
 from field_data.errors import KeeperError, PersonError
@@ -165,6 +166,7 @@ def forget(home: Path, as_json: bool, code: str | None, older_than: int | None) 
 
 
 main.add_command(model)
+main.add_command(count)
 
 
 @main.command()

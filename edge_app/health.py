@@ -21,7 +21,7 @@ from field_data.photos import PhotoStore
 from field_data.types import Trust
 from models.diagnosis import Diagnoser
 from models.life import Life
-from models.registry import folder_of, life_of
+from models.registry import folder_of, life_of, model_entry
 
 STORE = "store.sqlite"
 _MB = 1_000_000
@@ -88,6 +88,14 @@ def home_model_parts(home: Path) -> list[Part]:
     return model_parts(load_model(folder_of(home, name, life.active, shipped)), name, life)
 
 
+def trap_part(folder: Path) -> Part:
+    """The trap counter: its files are those of its manifest."""
+    found = model_entry(folder.name, folder)
+    if not found["ok"]:
+        return Part("traps", False, found["problem"].split(":")[0], found["problem"])
+    return Part("traps", True, "ok", f"{found['name']} {found['version']}")
+
+
 def clock_part() -> Part:
     """Where the time comes from.  A box without a clock works on, so this is never a fault."""
     instant = now()
@@ -123,9 +131,16 @@ def check_home(home: Path) -> list[Part]:
         KeeperError: ``no_home``, ``bad_settings``, or the store's own.
     """
     from edge_app.advice import load_advice
+    from edge_app.node import TRAP_FOLDER
 
     settings = read_settings(home)
-    parts = [*home_model_parts(home), clock_part(), advice_part(load_advice()), fonts_part()]
+    parts = [
+        *home_model_parts(home),
+        trap_part(TRAP_FOLDER),
+        clock_part(),
+        advice_part(load_advice()),
+        fonts_part(),
+    ]
     try:
         with open_log(home) as log:
             store = store_part(home, log)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -26,9 +27,11 @@ from field_data.local_sets import LocalSet
 from field_data.node_identity import node_id
 from field_data.photos import PhotoStore
 from field_data.types import Diagnosis
+from models.counting import Counter, CountReading
 from models.diagnosis import Diagnoser, Reading
 
 MODEL_FOLDER = Path(__file__).parents[1] / "models" / "leaf_health"
+TRAP_FOLDER = MODEL_FOLDER.parent / "trap_insects"
 
 
 def make_home(home: Path) -> None:
@@ -94,6 +97,8 @@ class FarmNode:
             if not health.set_aside(home):
                 self._log.tidy()
             self._pin = PinGuard(self.settings.teach_pin)
+            self._counter: Counter | None = None
+            self._counter_lock = threading.Lock()
             self._turnstile = Turnstile(self.settings.workers, self.settings.queue)
             self._school = School(self._store, self._photos, advice)
             self._live = LiveModel(home, model_folder, lambda m: self._school.teacher(m).head)
@@ -185,6 +190,14 @@ class FarmNode:
         teacher = self._teacher
         return teacher.current() if teacher else []
 
+    def count(self, photo: bytes, trap: str) -> CountReading:
+        """Count and answer; see the seam."""
+        # Loaded when first asked for: most nodes answer for leaves all day.
+        with self._counter_lock:
+            if self._counter is None:
+                self._counter = Counter(TRAP_FOLDER)
+        return self._counter.read(photo, trap, picture=True)
+
     def diagnosis(self, id: str) -> Diagnosis | None:
         """The diagnosis of that id, if it is still there."""
         return self._log.get(id)
@@ -211,6 +224,7 @@ class FarmNode:
             health.store_part(self.home, self._log),
             health.disk_part(self.home, self.settings),
             *health.model_parts(self._model, self._live.name, self._live.life),
+            health.trap_part(TRAP_FOLDER),
             health.clock_part(),
             health.advice_part(self._advice),
             health.fonts_part(),

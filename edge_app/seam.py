@@ -10,6 +10,7 @@ from typing import Protocol
 from edge_app.teaching import Lesson
 from field_data.local_sets import LocalSet
 from field_data.types import Diagnosis
+from models.counting import CountReading
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,12 @@ class Node(Protocol):
         Raises PersonError (``no_photo``, ``too_many_photos``, ``photo_too_large``,
         ``not_an_image``, ``photo_damaged``, ``photo_too_big``, ``heic``, ``unknown_crop``),
         BusyError, and KeeperError (``disk_full`` …).
+        """
+
+    def count(self, photo: bytes, trap: str) -> CountReading:
+        """Count the insects on a trap of that kind in one photo; nothing is kept.
+
+        Raises PersonError (as :meth:`diagnose`, or ``unknown_trap``) and PublisherError.
         """
 
     def diagnosis(self, id: str) -> Diagnosis | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, abort, request
+from flask import Flask, Response, abort, g, request
 
 from edge_app.advice import Advice
 from edge_app.farmer import api, pages, problems
@@ -89,6 +89,9 @@ def _refuse_other_sites() -> None:
 
 def _finish(response: Response) -> Response:
     response.headers.update(_SECURITY)
+    if g.get("picture_inside"):
+        policy = _SECURITY["Content-Security-Policy"].replace("img-src", "img-src data:")
+        response.headers["Content-Security-Policy"] = policy
     if request.endpoint != "static":
         response.headers.setdefault("Cache-Control", "no-store")
     return _compress(response)

@@ -6,16 +6,29 @@ The limits are not here: training finds them on real photos and writes them in t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from field_data.types import PhotoFault
-from models.manifest import Thresholds
 
 Image = NDArray[np.uint8]
 _BLOWN = 250
+
+
+class QualityLimits(Protocol):
+    """Largest blur, least luma, largest glare of a photo that is fit to be judged."""
+
+    @property
+    def blur(self) -> float: ...  # noqa: D102
+
+    @property
+    def dark(self) -> float: ...  # noqa: D102
+
+    @property
+    def glare(self) -> float: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +62,7 @@ def blur_effect(grey: Image) -> float:
 
 
 def measure(square: Image) -> Quality:
-    """Quality of a model input, uint8 [px, px, 3] RGB."""
+    """Quality of what a model sees, uint8 [h, w, 3] RGB."""
     grey = cv2.cvtColor(square, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False)
     blown = cv2.inRange(square, (_BLOWN, _BLOWN, _BLOWN), (255, 255, 255))
     return Quality(
@@ -59,7 +72,7 @@ def measure(square: Image) -> Quality:
     )
 
 
-def fault_of(quality: Quality, limits: Thresholds) -> PhotoFault | None:
+def fault_of(quality: Quality, limits: QualityLimits) -> PhotoFault | None:
     """The first thing that makes a photo unfit, or None."""
     if quality.luma < limits.dark:
         return PhotoFault.DARK

@@ -179,6 +179,18 @@ def model_input(image: Image, px: int) -> Image:
     return cv2.cvtColor(square, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
 
 
+def resized(image: Image, scale: float) -> Image:
+    """uint8 [h, w, 3] made larger or smaller, at least one pixel a side."""
+    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
+    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    return cv2.resize(image, size, interpolation=way).astype(np.uint8, copy=False)
+
+
+def to_rgb(image: Image) -> Image:
+    """BGR, as OpenCV decodes, to RGB, as models see."""
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
+
+
 def kept_jpeg(image: Image) -> bytes:
     """The photo as it is kept: rebuilt from BGR pixels (no EXIF), long side <= 1024."""
     longest = max(image.shape[:2])

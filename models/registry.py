@@ -18,6 +18,8 @@ from typing import Any
 from field_data.errors import KeeperError, PublisherError
 from field_data.files import exclusive, make_folder, write_atomic
 from models import life as steps
+from models.counting_manifest import KIND as DETECTOR
+from models.counting_manifest import read_counting_manifest
 from models.life import BUILTIN, Life
 from models.manifest import (
     LEAF_CLASSIFIER,
@@ -121,13 +123,16 @@ def _claims(header: ModelHeader) -> dict[str, Any]:
 
 def _facts(folder: Path, header: ModelHeader) -> dict[str, Any]:
     """What this kind of model knows."""
+    if header.kind == DETECTOR:
+        return {"traps": list(read_counting_manifest(folder).thresholds.traps)}
     if header.kind != LEAF_CLASSIFIER:
         return {}
     manifest = read_manifest(folder)
     return {"crops": sorted(manifest.crops), "conditions": len(manifest.labels)}
 
 
-def _entry(name: str, folder: Path) -> dict[str, Any]:
+def model_entry(name: str, folder: Path) -> dict[str, Any]:
+    """One version: what it knows and claims, and whether it is sound."""
     entry: dict[str, Any] = {"name": name, "ok": True, "problem": None}
     try:
         header = read_header(folder)
@@ -147,7 +152,7 @@ def _entry(name: str, folder: Path) -> dict[str, Any]:
 
 def list_models(shipped: Path = HERE) -> list[dict[str, Any]]:
     """Every shipped model: name, version, kind, crops, claims, and whether it is sound."""
-    return [_entry(name, shipped / name) for name in shipped_names(shipped)]
+    return [model_entry(name, shipped / name) for name in shipped_names(shipped)]
 
 
 def _state(life: Life, version: str) -> str:
@@ -170,7 +175,7 @@ def list_home(home: Path, shipped: Path = HERE) -> list[dict[str, Any]]:
         for version in (BUILTIN, *installed(home, name)):
             why = life.refused.get(version)
             found.append(
-                _entry(name, folder_of(home, name, version, shipped))
+                model_entry(name, folder_of(home, name, version, shipped))
                 | {"builtin": version == BUILTIN, "state": _state(life, version)}
                 | {"reason": f"{why.code}: {why.reason}" if why else None}
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,50 +32,73 @@ class Outputs:
     embedding: Floats
 
 
-class OnnxModel:
-    """One graph in one session: ``image`` uint8 [n, px, px, 3] RGB to the three outputs."""
+class Graph:
+    """One graph in one session: ``image`` uint8 [n, px, px, 3] RGB to named float32 outputs."""
 
-    def __init__(self, data: bytes, px: int, classes: int) -> None:
+    def __init__(self, data: bytes, px: int, outputs: Sequence[str]) -> None:
+        """Load and run once.
+
+        Raises:
+            PublisherError: ``model_corrupt``.
+        """
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         options.log_severity_level = 4
+        self._outputs = list(outputs)
         try:
             self._session = onnxruntime.InferenceSession(
                 data, options, providers=["CPUExecutionProvider"]
             )
-            probe = self.run(np.zeros((1, px, px, 3), np.uint8))
+            self.probe = self.outputs(np.zeros((1, px, px, 3), np.uint8))
         except Exception as error:  # onnxruntime raises a dozen unrelated types
             raise PublisherError(
                 "model_corrupt", f"onnxruntime refuses the model: {error}"
             ) from error
-        if probe.logits.shape != (1, classes):
-            raise PublisherError(
-                "bad_manifest",
-                f"the model's logits are {probe.logits.shape}, not {classes} classes",
-            )
 
-    def run(self, images: Image) -> Outputs:
-        """Run n photos (at least one), uint8 [n, px, px, 3] RGB.
+    def outputs(self, images: Image) -> list[Floats]:
+        """The outputs, in the order asked for, of n photos uint8 [n, px, px, 3] RGB, n at least 1.
 
         One after the other: a batch is no faster on one thread, and onnxruntime keeps what the
         largest run needed, so memory stays flat however many photos come.
         """
-        each = [self._session.run(list(OUTPUTS), {"image": image[None]}) for image in images]
-        return Outputs(*map(np.concatenate, zip(*each, strict=True)))
+        each = [self._session.run(self._outputs, {"image": image[None]}) for image in images]
+        return list(map(np.concatenate, zip(*each, strict=True)))
 
     def timed_ms(self, px: int) -> float:
         """Milliseconds of one run on one photo."""
         image = np.zeros((1, px, px, 3), np.uint8)
         started = time.perf_counter()
-        self.run(image)
+        self.outputs(image)
         return (time.perf_counter() - started) * 1e3
 
 
-def load_fastest(folder: Path, manifest: Manifest) -> tuple[OnnxModel, ModelFile]:
-    """The variant for this machine: int8, unless float32 is clearly faster (no int8 dot product).
+class OnnxModel(Graph):
+    """The leaf model: ``image`` uint8 [n, px, px, 3] RGB to the three outputs."""
+
+    def __init__(self, data: bytes, px: int, classes: int) -> None:
+        super().__init__(data, px, OUTPUTS)
+        shape = self.probe[0].shape
+        if shape != (1, classes):
+            raise PublisherError("bad_manifest", f"the model has {shape[1]} classes, not {classes}")
+
+    def run(self, images: Image) -> Outputs:
+        """Run n photos, uint8 [n, px, px, 3] RGB."""
+        return Outputs(*self.outputs(images))
+
+
+def faster(int8: Graph, fp32: Graph, px: int, trials: int = _TRIALS) -> bool:
+    """Whether float32 is clearly faster here than int8 (a machine without int8 dot product).
 
     Taken in turns and judged by the fastest run, so that a busy moment does not decide.
+    """
+    rounds = [(int8.timed_ms(px), fp32.timed_ms(px)) for _ in range(trials)]
+    fastest = [min(times) for times in zip(*rounds, strict=True)]
+    return bool(fastest[1] * _CLEARLY < fastest[0])
+
+
+def load_fastest(folder: Path, manifest: Manifest) -> tuple[OnnxModel, ModelFile]:
+    """The variant for this machine: int8, unless float32 is clearly :func:`faster`.
 
     Raises:
         PublisherError: ``model_missing`` or ``model_corrupt``, as soon as one variant is not sound.
@@ -83,7 +107,5 @@ def load_fastest(folder: Path, manifest: Manifest) -> tuple[OnnxModel, ModelFile
     models = [
         OnnxModel(checked_bytes(folder, part), manifest.px, len(manifest.labels)) for part in parts
     ]
-    rounds = [[model.timed_ms(manifest.px) for model in models] for _ in range(_TRIALS)]
-    fastest = [min(times) for times in zip(*rounds, strict=True)]
-    chosen = 1 if len(parts) == 2 and fastest[1] * _CLEARLY < fastest[0] else 0
+    chosen = int(len(models) == 2 and faster(models[0], models[1], manifest.px))
     return models[chosen], parts[chosen]

@@ -54,3 +54,19 @@ def phone_jpeg(seed: int = 1) -> bytes:
     big = leaf_pixels(4000, 3000, seed).astype(np.int16)
     big += rng.integers(-9, 10, (3000, 4000, 1), dtype=np.int16)
     return encoded(np.clip(big, 0, 255).astype(np.uint8), "JPEG", quality=90)
+
+
+def trap_pixels(width: int = 400, height: int = 360, moths: int = 25, seed: int = 1) -> Pixels:
+    """A drawn pheromone trap: white with a grid, brown moths, uint8 [height, width, 3], RGB."""
+    rng = np.random.default_rng(seed)
+    canvas = np.clip(rng.normal(212, 4, (height, width, 3)), 0, 255).astype(np.uint8)
+    for x in range(30, width, 75):
+        cv2.line(canvas, (x, 0), (x, height), (60, 60, 70), 1, cv2.LINE_AA)
+    for y in range(25, height, 75):
+        cv2.line(canvas, (0, y), (width, y), (60, 60, 70), 1, cv2.LINE_AA)
+    for _ in range(moths):
+        centre = (int(rng.integers(15, width - 15)), int(rng.integers(15, height - 15)))
+        angle = float(rng.uniform(0, 180))
+        cv2.ellipse(canvas, centre, (11, 4), angle, 0, 360, (120, 105, 85), -1, cv2.LINE_AA)
+        cv2.ellipse(canvas, centre, (8, 2), angle, 0, 360, (70, 60, 45), -1, cv2.LINE_AA)
+    return canvas

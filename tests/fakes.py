@@ -22,8 +22,10 @@ from field_data.types import (
     PhotoVerdict,
     Status,
     Timing,
+    TrapCount,
     Trust,
 )
+from models.counting import CountReading, CountStatus, Detection
 
 WITH_MODEL = frozenset({"LYPES", "SOLTU", "CPSAN", "1CIDG", "MABSD", "PHSVX", "ZEAMX"})
 MODEL = ModelRef("leaf_health", "1.0.0", "ab" * 32)
@@ -81,12 +83,38 @@ def one_of_each() -> dict[str, Diagnosis]:
     }
 
 
+MOTHS = TrapCount("GNORAB-ADULT", 23, 19, 28)
+
+
+def trap_reading(
+    status: CountStatus = CountStatus.COUNTED,
+    count: TrapCount | None = MOTHS,
+    *,
+    fault: PhotoFault | None = None,
+    picture: bytes | None = b"\xff\xd8\xff annotated",
+) -> CountReading:
+    """A trap photo that was read; change what the test is about."""
+    found = (Detection("GNORAB-ADULT", 0.91, (120, 80, 22, 20)),)
+    return CountReading(
+        trap="tuta",
+        status=status,
+        count=count,
+        detections=found if count else (),
+        fault=fault,
+        model=replace(MODEL, name="trap_insects"),
+        timing=Timing(5.0, 60.0, 66.0),
+        picture=picture if count else None,
+    )
+
+
 class FakeNode:
     """The seam of ``edge_app.seam``, in memory."""
 
     def __init__(self) -> None:
         self.next: Diagnosis | GhallaError | Exception = verdict()
         self.asks: list[tuple[list[tuple[str, bytes]], str | None, str | None]] = []
+        self.next_count: CountReading | Exception = trap_reading()
+        self.counted: list[tuple[bytes, str]] = []
         self.parts = [
             Part("store", True, "ok", ""),
             Part("model", False, "model_missing", "leaf_health/model.onnx is missing"),
@@ -132,6 +160,12 @@ class FakeNode:
         sha256 = hashlib.sha256(data).hexdigest()
         self.photos[sha256] = data
         return sha256
+
+    def count(self, photo: bytes, trap: str) -> CountReading:
+        self.counted.append((photo, trap))
+        if isinstance(self.next_count, Exception):
+            raise self.next_count
+        return replace(self.next_count, trap=trap)
 
     def diagnosis(self, id: str) -> Diagnosis | None:
         return self._known.get(id)

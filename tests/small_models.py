@@ -109,7 +109,8 @@ def make_model(
     (folder / "CARD.md").write_text("# A card\n", encoding="utf-8")
     vectors = np.random.default_rng(1).normal(size=(6, DEPTH)).astype(np.float32)
     limits = {"confident": 0.5, "confident_any_crop": 0.5, "familiar": -1.0, "candidate": 0.05,
-              "not_a_plant": 0.99, "far": 0.99, "blur": 2.0, "dark": -1.0, "glare": 2.0}  # fmt: skip
+              "not_a_plant": 0.99, "far": 0.99, "blur": 2.0, "dark": -1.0, "glare": 2.0,
+    }  # fmt: skip
     raw = {
         "schema": 1, "name": "leaf_health", "version": version, "created": "2026-11-24",
         "labels": LABELS, "px": PX, "temperature": 1.0, "thresholds": limits, "alert": [],

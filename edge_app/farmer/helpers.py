@@ -21,6 +21,7 @@ def init_helpers(app: Flask) -> None:
     app.jinja_env.globals.update(
         sections=words.SECTIONS,
         faults=words.FAULTS,
+        trap_faults=words.TRAP_FAULTS,
         headings=words.HEADINGS,
         sources=words.SOURCES,
         part_names=words.PARTS,

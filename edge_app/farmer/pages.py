@@ -20,7 +20,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from edge_app.advice import Crop
 from edge_app.answer import spoken_code
-from edge_app.farmer import history, problems
+from edge_app.farmer import history, problems, traps
 from edge_app.farmer.context import advice, node
 from edge_app.farmer.uploads import (
     CONSENT_VERSION,
@@ -222,6 +222,10 @@ def privacy() -> str:
 def health() -> str:
     """How the box is, for people."""
     return render_template("health.html", parts=node().health())
+
+
+blueprint.add_url_rule("/trap", "traps", traps.choose)
+blueprint.add_url_rule("/trap/<kind>", "trap", traps.trap, methods=["GET", "POST"])
 
 
 def _crop(code: str) -> Crop | None:

