@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Self
 from edge_app import health
 from edge_app.advice import Advice
 from edge_app.health import STORE
+from edge_app.live_counter import LiveCounter
 from edge_app.live_model import LiveModel
 from edge_app.pin import PinGuard
 from edge_app.seam import Part
@@ -27,7 +27,7 @@ from field_data.local_sets import LocalSet
 from field_data.node_identity import node_id
 from field_data.photos import PhotoStore
 from field_data.types import Diagnosis
-from models.counting import Counter, CountReading
+from models.counting import CountReading
 from models.diagnosis import Diagnoser, Reading
 
 MODEL_FOLDER = Path(__file__).parents[1] / "models" / "leaf_health"
@@ -97,8 +97,7 @@ class FarmNode:
             if not health.set_aside(home):
                 self._log.tidy()
             self._pin = PinGuard(self.settings.teach_pin)
-            self._counter: Counter | None = None
-            self._counter_lock = threading.Lock()
+            self._counter = LiveCounter(home, TRAP_FOLDER)
             self._turnstile = Turnstile(self.settings.workers, self.settings.queue)
             self._school = School(self._store, self._photos, advice)
             self._live = LiveModel(home, model_folder, lambda m: self._school.teacher(m).head)
@@ -192,11 +191,7 @@ class FarmNode:
 
     def count(self, photo: bytes, trap: str) -> CountReading:
         """Count and answer; see the seam."""
-        # Loaded when first asked for: most nodes answer for leaves all day.
-        with self._counter_lock:
-            if self._counter is None:
-                self._counter = Counter(TRAP_FOLDER)
-        return self._counter.read(photo, trap, picture=True)
+        return self._counter.read(photo, trap)
 
     def diagnosis(self, id: str) -> Diagnosis | None:
         """The diagnosis of that id, if it is still there."""

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from field_data.errors import PublisherError
+from models.counting_manifest import KIND as DETECTOR
 from models.manifest import LEAF_CLASSIFIER, read_header
 
 if TYPE_CHECKING:
@@ -116,8 +117,30 @@ def _check_shapes(folder: Path, manifest: Manifest, said: Outputs) -> None:
             raise PublisherError("model_corrupt", f"the neighbours know no photo of {crop}")
 
 
+def probe_detector(folder: Path) -> Findings:
+    """Load a counter with both variants and let it look at a drawn photo as every kind of trap.
+
+    Raises:
+        PublisherError: as :class:`models.counting.Counter`, or ``model_slow``.
+    """
+    from models import golden, preprocess
+    from models.counting import Counter
+
+    started = time.process_time()
+    reader = Counter(folder)
+    loaded = time.process_time()
+    drawn = preprocess.kept_jpeg(golden.samples(256)[0])
+    for trap in reader.manifest.thresholds.traps:
+        reader.read(drawn, trap)
+    spent = time.process_time() - loaded
+    if spent > _MAX_S:
+        raise PublisherError("model_slow", f"two photos took {spent:.0f} s")
+    return {"variant": reader.variant, "load_s": round(loaded - started, 3),
+            "photos_s": round(spent, 3)}  # fmt: skip
+
+
 # By the manifest's kind.
-PROBES: dict[str, Probe] = {LEAF_CLASSIFIER: probe_leaf}
+PROBES: dict[str, Probe] = {LEAF_CLASSIFIER: probe_leaf, DETECTOR: probe_detector}
 
 
 def probe(folder: Path, probes: Mapping[str, Probe] = PROBES) -> Findings:
