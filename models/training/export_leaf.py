@@ -38,7 +38,7 @@ NAME, VERSION = "leaf_health", "1.1.0"
 ALERT = ("ELSIFA", "GUIGCI", "GYMNJV", "LIBEAS", "XANTCI")
 # What `ghalla model audit` holds every slice to.
 PROMISE = {"right_when_confident": 0.90}
-PER_CLASS = 40
+PER_CLASS = 80
 CALIBRATION_PHOTOS = 320
 # On val; a little above the 95 % that is promised, because val is small.
 WANTED_RIGHT = 0.97
