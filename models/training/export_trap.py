@@ -54,8 +54,8 @@ CALIBRATION_TILES = 80
 COVERAGE = 0.8
 # So little AP50 is not worth a larger photo.
 GOOD_ENOUGH = 0.01
-# A photo is fit while the median count error stays below this.
-MOST_ERROR = 0.25
+# A photo is fit while its median count error is worse by no more than this.
+MOST_WORSE = 0.1
 # Crop photos of val (beside its negatives) on which the gate is chosen; boxed ones besides.
 VAL_LEAVES = 40
 _COUNTED = {"tuta": "GNORAB-ADULT", "yellow": "INSECT"}
@@ -224,38 +224,53 @@ def _worse(kind: str, image: Image, level: float) -> Image:
     return calibrate.exposed(image, level)
 
 
+_FIGURE: dict[str, Callable[[photo_quality.Quality], float]] = {
+    "blur": lambda q: q.blur,
+    "dark": lambda q: q.luma,
+    "glare": lambda q: q.glare,
+}
+
+
+def limit_of(swept: Sequence[Sequence[float]], untouched: float, *, high_is_bad: bool) -> float:
+    """Where a quality figure makes a photo unfit.
+
+    Args:
+        swept: [level, figure, median count error] from the untouched photos to the worst.
+        untouched: the worst figure of the photos as they are; they are never refused.
+        high_is_bad: True for blur and glare, False for brightness.
+
+    Returns:
+        The middle between the last level that is fit and the first that is not; the last level
+        itself where all are fit, since nothing worse was tried.
+    """
+    most = swept[0][2] + MOST_WORSE
+    unfit = next((i for i, row in enumerate(swept) if row[2] > most), None)
+    limit = swept[-1][1] if unfit is None else (swept[unfit - 1][1] + swept[unfit][1]) / 2
+    return round(max(limit, untouched) if high_is_bad else min(limit, untouched), 4)
+
+
 def choose_quality(
     graph: Graph, manifest: CountingManifest, folder: Path, val: Sequence[TrapPhoto], trap: str
 ) -> tuple[CountingManifest, dict[str, Any]]:
-    """Blur, dark and glare at which the median count error passes ``MOST_ERROR``, by sweeps.
-
-    No limit refuses a photo of val as it is.
-    """
+    """Blur, dark and glare at which counts go wrong, by making photos of val worse and worse."""
     own = [p for p in val if p.trap == trap and (p.labels == LABELS.index(_COUNTED[trap])).any()]
     own = own[:: max(1, len(own) // 8)]
     rule = manifest.thresholds.traps[trap]
     images = [seen_as(rule, trap_data.load(folder, p.file))[0] for p in own]
-    figure: dict[str, Callable[[photo_quality.Quality], float]] = {
-        "blur": lambda q: q.blur,
-        "dark": lambda q: q.luma,
-        "glare": lambda q: q.glare,
-    }
+
+    def row(kind: str, level: float, shown: Sequence[Image]) -> list[float]:
+        judged = [judge(graph.outputs, manifest, p, i) for p, i in zip(own, shown, strict=True)]
+        error = float(np.median([abs(j.count - j.true) / max(1, j.true) for j in judged]))
+        value = float(np.median([_FIGURE[kind](photo_quality.measure(i)) for i in shown]))
+        return [level, round(value, 4), round(error, 4)]
+
     limits, swept = {}, {}
     for kind, levels in _LEVELS.items():
-        plain = [figure[kind](photo_quality.measure(image)) for image in images]
-        rows, passed = [], None
-        for level in levels:
-            worse = [_worse(kind, image, level) for image in images]
-            judged = [judge(graph.outputs, manifest, p, i) for p, i in zip(own, worse, strict=True)]
-            error = float(np.median([abs(j.count - j.true) / max(1, j.true) for j in judged]))
-            value = float(np.median([figure[kind](photo_quality.measure(i)) for i in worse]))
-            rows.append([level, round(value, 4), round(error, 4)])
-            if error > MOST_ERROR and passed is None:
-                passed = value
-        edge = {"blur": max(plain), "dark": min(plain), "glare": max(plain)}[kind]
-        open_end = {"blur": 1.0, "dark": 0.0, "glare": 1.0}[kind]
-        kept = open_end if passed is None else passed
-        limits[kind] = round(min(kept, edge) if kind == "dark" else max(kept, edge), 4)
+        rows = [row(kind, 0.0 if kind == "blur" else 1.0, images)]
+        rows += [row(kind, each, [_worse(kind, i, each) for i in images]) for each in levels]
+        plain = [_FIGURE[kind](photo_quality.measure(image)) for image in images]
+        bad = kind != "dark"
+        limits[kind] = limit_of(rows, max(plain) if bad else min(plain), high_is_bad=bad)
         swept[kind] = rows
     return ruled(manifest, trap, **limits), swept
 
@@ -299,8 +314,11 @@ def chosen(int8: Graph, folder: Path) -> tuple[CountingManifest, dict[str, Any]]
     return manifest, measured
 
 
-def export(folder: Path, run: Path, out: Path) -> None:
-    """Write model.onnx, model.int8.onnx and manifest.json into ``out``."""
+def export(folder: Path, run: Path, out: Path, note: str = "") -> None:
+    """Write model.onnx, model.int8.onnx and manifest.json into ``out``.
+
+    ``note`` says what else one must know of the run, such as an interruption.
+    """
     saved = torch.load(run / "checkpoint.pt", weights_only=True)
     photos = {
         split: trap_data.on_traps(trap_data.read_photos(folder, split))
@@ -318,7 +336,7 @@ def export(folder: Path, run: Path, out: Path) -> None:
         "created": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "files": {key: file_entry(out / name) for key, name in files.items()},
         "training": training_record(
-            folder, everything, saved["config"] | {"steps_done": saved["step"]}
+            folder, everything, saved["config"] | {"steps_done": saved["step"], "note": note}
         ),
         "metrics": {"val": measured},
     }
@@ -334,9 +352,10 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / NAME)
+    parser.add_argument("--note", default="", help="what else one must know of the run")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    export(given.data, given.run, given.out)
+    export(given.data, given.run, given.out, given.note)
 
 
 if __name__ == "__main__":

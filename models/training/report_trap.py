@@ -29,7 +29,7 @@ from models.training.trap_evaluation import (
 )
 
 # Crop photos beside the negatives that must be refused; boxed ones besides.
-LEAVES = 40
+LEAVES = 15
 HERE = Path(__file__).parents[1] / "trap_insects"
 
 

@@ -41,7 +41,7 @@ class Config:
     smallest: float = 0.5
     largest: float = 1.7
     # After ``steps`` come ``finish_steps`` with larger insects: small boxes are hard to place.
-    finish_steps: int = 900
+    finish_steps: int = 500
     finish_rate: float = 0.6
     finish_smallest: float = 0.8
     finish_largest: float = 2.2
