@@ -20,7 +20,7 @@ from edge_app.webassets import TRANSLATED
 
 _PLACEHOLDER = re.compile(r"%\(\w+\)s")
 # Wordings nobody is sure of stay empty: those of the trap pages are all still to be told.
-_AMAZIGH_AT_LEAST = 0.79
+_AMAZIGH_AT_LEAST = 0.9
 
 
 @pytest.fixture(scope="module", autouse=True)

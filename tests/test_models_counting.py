@@ -25,6 +25,7 @@ from models.counting_manifest import (
     read_counting_manifest,
 )
 from models.tiles import Found
+from models.training.report_trap import disproved
 from tests.builders import encoded, leaf_jpeg, trap_pixels
 
 RULE = TrapRule("GNORAB-ADULT", 448, 4.0, 0.4, 1.0, 0.9, 20.0, 0.5, most=100)
@@ -293,3 +294,15 @@ class TestOnPhotos:
                 assert reading.count is not None
                 errors.append(abs(reading.count.count - len(photo.labels)) / len(photo.labels))
             assert np.median(errors) < 0.35
+
+
+def test_a_trap_whose_interval_failed_on_a_test_split_is_never_sure() -> None:
+    def figures(low: float, high: float) -> dict[str, object]:
+        return {"interval_covers": [(low + high) / 2, low, high]}
+
+    said = {
+        "int8": {"traps": {"tuta": figures(0.15, 0.48), "yellow": figures(0.62, 0.88)}},
+        "fp32": {"traps": {"tuta": figures(0.7, 0.9), "yellow": figures(0.7, 0.9)}},
+        "same_count": [0.45, 0.35, 0.57],
+    }
+    assert disproved(said, 0.8) == ["tuta"]

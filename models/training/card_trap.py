@@ -70,7 +70,8 @@ _LIMITS = """## Limits
 - `MOTH-UNSPEC` was learnt from 15 photos of what looks like one place.
 - **What holds on `val` need not hold on other days and traps.** Where the interval of a test split
   above holds the truth less often than promised, believe the test split: thresholds and intervals
-  were not changed after it was read. Every count is to be checked by eye.
+  were not changed after it was read, but a trap whose interval clearly failed there is never sure:
+  the node says "uncertain". Every count is to be checked by eye.
 - int8 and fp32 agree on the quality of the counts, less often on the very number (see above).
 - Wanted were mAP50 0.80, a median count error of 10 % and 95 % on the right side of a threshold;
   the tables say which were reached. Tried on val: reading photos larger, other limits of overlap
@@ -110,13 +111,17 @@ def _sources(photos: Iterable[Mapping[str, Any]]) -> str:
     return _table(head, ([*key, *(said.get(s) for s in splits)] for key, said in rows.items()))
 
 
+def _trusted(most: int) -> str:
+    return f"checked up to {most} insects" if most else "**never sure** (see the limits)"
+
+
 def _reading(manifest: CountingManifest) -> str:
     lines = []
     for trap, rule in manifest.thresholds.traps.items():
         lines.append(
             f"- `{trap}`: long side {rule.long_px} px, enlarged at most {rule.enlarge:g} times; "
             f"counts `{rule.label}` from a chance of {rule.score}; spread {rule.spread}; "
-            f"checked up to {rule.most} insects; refused when blur > {rule.blur}, "
+            f"{_trusted(rule.most)}; refused when blur > {rule.blur}, "
             f"luma < {rule.dark} or glare > {rule.glare}."
         )
     limits = manifest.thresholds
