@@ -17,7 +17,7 @@ every figure here was printed by that command.
 - **Network:** EfficientNet-Lite0, {px} x {px} px, one graph with logits, gate and embedding.
 - **Files:** {files}. The node times both variants at start and keeps the faster.
 - **Started from:** {start}; fine-tuned with batch normalisation folded,
-  stem and first blocks frozen.
+  heads first, stem and first blocks frozen.
 - **Data hash (SHA-256):** `{data}`; seed {seed}; temperature {temperature}.
 - **Made with:** {versions}.
 
@@ -193,6 +193,8 @@ def card_text(manifest: Manifest) -> str:
         "\n## Data\n",
         _sources(manifest),
         "\nLicences are those stated at the copies used. The photos are not part of this project.",
-        "Repeat with `make train-leaf DATA=<folder>`.\n",
+        "`make train-leaf DATA=<folder>` trains such a model; this one was made by:\n",
+        "\n".join(f"    {command}" for command in training["commands"]),
+        "",
     ]
     return "\n".join(parts)

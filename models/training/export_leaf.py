@@ -247,10 +247,20 @@ def measured(
     return temperature, Thresholds(**sure, **gate, **quality), figures
 
 
-def training_record(folder: Path, rows: Sequence[Row], config: dict[str, Any]) -> dict[str, Any]:
+def commands_of(run: Path) -> list[str]:
+    """``commands.txt`` of a run that was made in several steps, else the one command."""
+    steps = run / "commands.txt"
+    if steps.is_file():
+        return steps.read_text(encoding="utf-8").splitlines()
+    return ["make train-leaf DATA=<folder>"]
+
+
+def training_record(
+    folder: Path, rows: Sequence[Row], config: dict[str, Any], commands: Sequence[str]
+) -> dict[str, Any]:
     """Where the model comes from: everything that is needed to make it again."""
     return {
-        "commands": ["make train-leaf DATA=<folder>"],
+        "commands": list(commands),
         "config": config,
         "data_sha256": dataset.data_hash(folder, rows),
         "photos": dataset.provenance(rows),
@@ -290,7 +300,7 @@ def export(folder: Path, run: Path, out: Path, px: int | None) -> None:
             "int8": file_entry(out / "model.int8.onnx"),
             "neighbours": file_entry(out / "neighbours.npz"),
         },
-        "training": training_record(folder, rows, saved["config"]),
+        "training": training_record(folder, rows, saved["config"], commands_of(run)),
         "metrics": {"promise": PROMISE, "val": figures},
     }
     text = json.dumps(manifest, indent=1, ensure_ascii=False) + "\n"
