@@ -1,8 +1,8 @@
 """Average a run with an earlier model: ``python -m models.training.soup --help``.
 
-Two networks fine-tuned from the same start lie in one valley of the loss; their mean is no worse on
-photos like those seen and better on others (model soups, Wortsman et al. 2022).  Writes a checkpoint
-that ``train_leaf`` finishes: the heads need an epoch or two to fit the mean.
+Two networks fine-tuned from the same start lie in one valley of the loss; their mean does well on
+photos that neither saw (model soups, Wortsman et al. 2022).  Writes a checkpoint that
+``train_leaf`` finishes: the heads need an epoch or two to fit the mean.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _HALF = ".half"
 
 
 def weights_of(graph: Path, like: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The weights of an exported graph, by the names of ``like``; what it lacks comes from there."""
+    """The weights of an exported graph by the names of ``like``, which gives what is missing."""
     found = {
         each.name.removesuffix(_HALF): numpy_helper.to_array(each).astype(np.float32)
         for each in onnx.load(str(graph)).graph.initializer
