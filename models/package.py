@@ -40,7 +40,7 @@ _MAX_DIRECTORY = 16_384
 # "End of central directory" of the zip format (APPNOTE 6.3.10, 4.3.16), with an empty comment.
 _END = struct.Struct("<4sHHHHIIH")
 _MARK = b"PK\x05\x06"
-# "Zip64 locator" (4.3.15), just before the end: zipfile would follow it to a directory of any length.
+# "Zip64 locator" (4.3.15), before the end: zipfile would follow it to a directory of any length.
 _LOCATOR = struct.Struct("<4sIQI")
 _LOCATOR_MARK = b"PK\x06\x07"
 _DATE = (2026, 1, 1, 0, 0, 0)
