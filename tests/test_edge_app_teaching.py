@@ -216,6 +216,31 @@ def test_another_model_reads_the_kept_photos_anew(
         assert teacher.head.crops == {WHEAT}
 
 
+def test_a_damaged_photo_and_a_full_disk_keep_no_node_from_starting(
+    tmp_path: Path, advice: Advice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    with FarmNode(home, advice) as node:
+        photos = node.teach(WHEAT, "PUCCST", "", lesson(0, 6)).made.photos
+    paths = [home / "photos" / photo[:2] / f"{photo}.jpg" for photo in photos]
+    paths[0].write_bytes(b"")
+    paths[1].write_bytes(b"\0" * 4096)
+    with open_local(home) as (sets, _, _):
+        sets.keep_vectors("another model", {})
+
+    def full(*_: object) -> None:
+        raise KeeperError("disk_full", "no space left")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("field_data.local_sets.LocalSets.keep_vectors", full)
+        with FarmNode(home, advice) as node:
+            assert WHEAT in node.crops_with_model()
+    with FarmNode(home, advice) as node:
+        teacher = node._teacher
+        assert teacher is not None
+        assert set(teacher._vectors) == set(photos[2:])
+
+
 def test_twenty_photos_are_taught_in_under_a_second_beyond_decoding(node: FarmNode) -> None:
     photos = lesson(0, 20)
     model = node._model
