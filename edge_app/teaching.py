@@ -82,6 +82,11 @@ class Teacher:
         self.head = self._learn()
 
     @property
+    def outdated(self) -> bool:
+        """Whether something was taught or forgotten that :attr:`head` does not know."""
+        return self._learnt != self._sets.changes
+
+    @property
     def crops(self) -> frozenset[str]:
         """Crops that the model knows or was taught."""
         return self._reader.manifest.crops | self.head.crops
@@ -209,6 +214,7 @@ class Teacher:
 
     def _learn(self) -> LocalHead:
         """The head of all that is taught now; what a newer model knows itself is left to it."""
+        self._learnt = self._sets.changes
         sets = self._sets.all_current()
         self._load({photo for each in sets for photo in each.photos})
         taught = [
@@ -267,12 +273,22 @@ class School:
 
     def teacher(self, model: Diagnoser) -> Teacher:
         """The teacher of ``model``, made on first use; waits for a lesson that is under way."""
-        held = self._held
-        if held is None or held[0] is not model:
+        teacher = self._current(model)
+        if teacher is None:
             with self._lock:
-                made = Teacher(self._sets, self._photos, self._advice, model, self._lock)
-            held = self._held = model, made
-        return held[1]
+                teacher = self._current(model)  # another thread may have made it meanwhile
+                if teacher is None:
+                    teacher = Teacher(self._sets, self._photos, self._advice, model, self._lock)
+                    self._held = model, teacher
+        return teacher
+
+    def _current(self, model: Diagnoser) -> Teacher | None:
+        """The teacher at hand, unless it is another model's or a lesson passed it by.
+
+        A lesson passes by when it began with the model before.
+        """
+        held = self._held
+        return held[1] if held and held[0] is model and not held[1].outdated else None
 
 
 def condition_of(advice: Advice, text: str) -> str | None:
