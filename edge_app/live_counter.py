@@ -11,7 +11,7 @@ import threading
 from functools import partial
 from pathlib import Path
 
-from field_data.errors import GhallaError, KeeperError
+from field_data.errors import GhallaError, KeeperError, PersonError
 from models import life as steps
 from models.counting import Counter, CountReading
 from models.life import BUILTIN, Life, Refusal
@@ -35,15 +35,42 @@ class LiveCounter:
             PersonError: as :meth:`models.counting.Counter.read`.
             PublisherError: there is no sound counter.
         """
+        while True:
+            version, counter = self._current()
+            if version == BUILTIN or self._life().confirmed:
+                return counter.read(photo, trap, picture=True)
+            reading = self._try(version, counter, photo, trap)
+            if reading is not None:
+                return reading
+
+    def _current(self) -> tuple[str, Counter]:
         with self._lock:
             active = self._life().active
             if self._held is None or self._held[0] != active:
                 self._held = self._open()
-            version, counter = self._held
-        reading = counter.read(photo, trap, picture=True)
-        if version != BUILTIN and not self._life().confirmed:
-            self._step(partial(steps.answered, version=version))
+            return self._held
+
+    def _try(self, version: str, counter: Counter, photo: bytes, trap: str) -> CountReading | None:
+        """The reading of a version on trial; None where it fails and the one before it counts."""
+        self._step(partial(steps.next_answer, version=version))
+        try:
+            reading = counter.read(photo, trap, picture=True)
+        except PersonError:
+            self._step(partial(steps.spared, version=version))
+            raise
+        except Exception as error:  # onnxruntime raises a dozen unrelated types
+            if self._refuse(version, error).active != version:
+                return None
+            shipped = Counter(self._shipped / self._name)  # the state cannot be written
+            return shipped.read(photo, trap, picture=True)
+        self._step(partial(steps.answered, version=version))
         return reading
+
+    def _refuse(self, version: str, error: Exception) -> Life:
+        code = error.code if isinstance(error, GhallaError) else "model_corrupt"
+        _log.error("%s %s is switched off: %s", self._name, version, error)
+        why = Refusal(code, str(error))
+        return self._step(partial(steps.refused, version=version, why=why))
 
     def _open(self) -> tuple[str, Counter]:
         while True:
@@ -54,10 +81,7 @@ class LiveCounter:
             try:
                 counter = Counter(folder)
             except Exception as error:  # whatever it is, the version does not work here
-                code = error.code if isinstance(error, GhallaError) else "model_corrupt"
-                _log.error("%s %s is switched off: %s", self._name, version, error)
-                why = Refusal(code, str(error))
-                if self._step(partial(steps.refused, version=version, why=why)).active == version:
+                if self._refuse(version, error).active == version:  # the state cannot be written
                     return BUILTIN, Counter(self._shipped / self._name)
                 continue
             self._step(partial(steps.started, version=version))

@@ -95,8 +95,12 @@ class LiveModel:
     ) -> Reading:
         if isinstance(model, PublisherError):
             return unread(photos, crop, keep=keep)
-        local = self._local(model) if self._local else None
-        return model.read(photos, crop, keep=keep, local=local)
+        return model.read(photos, crop, keep=keep, local=self._local_of(model))
+
+    def _local_of(self, model: Diagnoser | PublisherError) -> LocalHead | None:
+        if self._local is None or isinstance(model, PublisherError):
+            return None
+        return self._local(model)
 
     def _on_trial(self, held: _Held) -> bool:
         return not self._life.confirmed and self._life.active == held.version
@@ -108,7 +112,7 @@ class LiveModel:
         self._step(partial(steps.next_answer, version=held.version))
         try:
             reading = self._ask(held.model, photos, crop, keep)
-        except PersonError:
+        except (PersonError, KeeperError):  # the photo's or the store's fault, not the version's
             self._step(partial(steps.spared, version=held.version))
             raise
         except Exception as error:  # onnxruntime raises a dozen unrelated types
@@ -136,6 +140,10 @@ class LiveModel:
                 return _Held(version, load_model(folder))
             try:
                 opened = _Held(version, probed_diagnoser(folder))
+                if held is None:  # a node that starts needs it for its first page
+                    self._local_of(opened.model)
+            except KeeperError:  # the store's
+                raise
             except Exception as error:  # whatever it is, the version does not work here
                 self._refuse(version, error)
                 continue

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Self
 
@@ -85,10 +85,10 @@ class FarmNode:
         self.home = home
         make_home(home)
         self.settings: Settings = read_settings(home)
-        self._lock = HomeLock(home).acquire()
-        try:
+        with ExitStack() as opened:
+            opened.enter_context(HomeLock(home))
             self._advice = advice
-            self._store = DocumentStore(home / STORE)
+            self._store = opened.enter_context(DocumentStore(home / STORE))
             self.id = node_id(self._store)
             self._photos = PhotoStore(home / "photos")
             self._log = DiagnosisLog(self._store, self._photos)
@@ -101,16 +101,13 @@ class FarmNode:
             self._turnstile = Turnstile(self.settings.workers, self.settings.queue)
             self._school = School(self._store, self._photos, advice)
             self._live = LiveModel(home, model_folder, lambda m: self._school.teacher(m).head)
+            opened.callback(self._live.close)
             _ = self._teacher  # so that the first farmer does not wait for it
-        except BaseException:
-            self._lock.release()
-            raise
+            self._opened = opened.pop_all()
 
     def close(self) -> None:
         """Close the store and give the home free."""
-        self._live.close()
-        self._store.close()
-        self._lock.release()
+        self._opened.close()
 
     def __enter__(self) -> Self:
         return self

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 import threading
 from collections.abc import Iterable, Sequence
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from edge_app.advice import Advice
 from field_data.clock import now
 from field_data.document_store import DocumentStore
-from field_data.errors import PersonError
+from field_data.errors import KeeperError, PersonError
 from field_data.local_sets import LocalSet, LocalSets
 from field_data.photos import PhotoStore, photo_of
 from models.diagnosis import Diagnoser, Inspection
@@ -23,6 +24,7 @@ from models.local_classes import LEAST_PHOTOS, LocalHead, Taught, alike, same_pi
 Floats = NDArray[np.float32]
 _CODE = re.compile(r"[A-Z0-9][A-Z0-9-]{2,23}|healthy")
 _LONGEST_NAME = 60
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,11 @@ class Teacher:
         self._lock = lock or threading.Lock()
         self._vectors: dict[str, Floats] = {}
         self.head = self._learn()
+
+    @property
+    def outdated(self) -> bool:
+        """Whether something was taught or forgotten that :attr:`head` does not know."""
+        return self._learnt != self._sets.changes
 
     @property
     def crops(self) -> frozenset[str]:
@@ -199,7 +206,7 @@ class Teacher:
         for place in alike(looked.embedding, [each.vector for each in seen]):
             picture = seen[place].picture
             # Kept photos are read only where they may be the same: a crop may have hundreds.
-            jpeg = self._photos.get(picture) if isinstance(picture, str) else picture
+            jpeg = self._kept(picture) if isinstance(picture, str) else picture
             thumbnail = self._reader.thumbnail
             if jpeg and same_picture(thumbnail(looked.jpeg), thumbnail(jpeg)):
                 return seen[place].condition
@@ -207,6 +214,7 @@ class Teacher:
 
     def _learn(self) -> LocalHead:
         """The head of all that is taught now; what a newer model knows itself is left to it."""
+        self._learnt = self._sets.changes
         sets = self._sets.all_current()
         self._load({photo for each in sets for photo in each.photos})
         taught = [
@@ -218,7 +226,6 @@ class Teacher:
         return self._reader.local_head(taught, self._alerts())
 
     def _vectors_of(self, each: LocalSet) -> list[Floats]:
-        # A photo file may be lost with a damaged disk; the others still teach.
         return [self._vectors[photo] for photo in each.photos if photo in self._vectors]
 
     def _load(self, wanted: set[str]) -> None:
@@ -226,15 +233,27 @@ class Teacher:
         if not self._vectors:
             kept = self._sets.vectors(self._reader.ref.sha256)
             self._vectors = {photo: np.frombuffer(v, np.float32) for photo, v in kept.items()}
-        jpegs = ((photo, self._photos.get(photo)) for photo in sorted(wanted - set(self._vectors)))
+        jpegs = ((photo, self._kept(photo)) for photo in sorted(wanted - set(self._vectors)))
         made = {photo: self._reader.embed(jpeg) for photo, jpeg in jpegs if jpeg}
         if made:
             self._remember(made)
 
+    def _kept(self, photo: str) -> bytes | None:
+        """A taught photo; None where the disk lost or damaged it: the others still teach."""
+        try:
+            jpeg = self._photos.get(photo)
+        except OSError as error:
+            _log.error("taught photo %s cannot be read: %s", photo, error)
+            return None
+        return jpeg if jpeg is not None and photo_of(jpeg).sha256 == photo else None
+
     def _remember(self, vectors: dict[str, Floats]) -> None:
-        plain = {photo: vector.astype(np.float32).tobytes() for photo, vector in vectors.items()}
-        self._sets.keep_vectors(self._reader.ref.sha256, plain)
         self._vectors |= vectors
+        plain = {photo: vector.astype(np.float32).tobytes() for photo, vector in vectors.items()}
+        try:
+            self._sets.keep_vectors(self._reader.ref.sha256, plain)
+        except KeeperError as error:  # they only save time at the next start
+            _log.error("what the model made of taught photos is not kept: %s", error)
 
     def _alerts(self) -> frozenset[str]:
         return frozenset(card.condition for card in self._advice.cards if card.alert)
@@ -254,12 +273,22 @@ class School:
 
     def teacher(self, model: Diagnoser) -> Teacher:
         """The teacher of ``model``, made on first use; waits for a lesson that is under way."""
-        held = self._held
-        if held is None or held[0] is not model:
+        teacher = self._current(model)
+        if teacher is None:
             with self._lock:
-                made = Teacher(self._sets, self._photos, self._advice, model, self._lock)
-            held = self._held = model, made
-        return held[1]
+                teacher = self._current(model)  # another thread may have made it meanwhile
+                if teacher is None:
+                    teacher = Teacher(self._sets, self._photos, self._advice, model, self._lock)
+                    self._held = model, teacher
+        return teacher
+
+    def _current(self, model: Diagnoser) -> Teacher | None:
+        """The teacher at hand, unless it is another model's or a lesson passed it by.
+
+        A lesson passes by when it began with the model before.
+        """
+        held = self._held
+        return held[1] if held and held[0] is model and not held[1].outdated else None
 
 
 def condition_of(advice: Advice, text: str) -> str | None:

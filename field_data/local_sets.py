@@ -41,10 +41,12 @@ class LocalSets:
     """The local sets in ``store``, their photos in ``photos``, and what a model made of them.
 
     The vectors of a model are kept beside the photos, so that a start costs nothing; they belong
-    to one model file (its SHA-256) and those of another are made anew.
+    to one model file (its SHA-256) and those of another are made anew.  ``changes`` grows with
+    every version made here.
     """
 
     def __init__(self, store: DocumentStore, photos: PhotoStore) -> None:
+        self.changes = 0
         self._store = store
         self._photos = photos
         self._sets = store.table("local_sets")
@@ -144,6 +146,7 @@ class LocalSets:
         versions = self.history(made.crop, made.condition)
         numbered = replace(made, version=len(versions) + 1)
         self._sets.insert(asdict(numbered))
+        self.changes += 1
         return numbered
 
     def _use(self, owner: str, photos: Sequence[str]) -> None:

@@ -40,6 +40,9 @@ _MAX_DIRECTORY = 16_384
 # "End of central directory" of the zip format (APPNOTE 6.3.10, 4.3.16), with an empty comment.
 _END = struct.Struct("<4sHHHHIIH")
 _MARK = b"PK\x05\x06"
+# "Zip64 locator" (4.3.15), before the end: zipfile would follow it to a directory of any length.
+_LOCATOR = struct.Struct("<4sIQI")
+_LOCATOR_MARK = b"PK\x06\x07"
 _DATE = (2026, 1, 1, 0, 0, 0)
 _PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
@@ -81,9 +84,11 @@ def _bad(message: str) -> PublisherError:
 def _check_end(file: IO[bytes]) -> None:
     """Refuse an archive with another end than :func:`pack` writes."""
     size = file.seek(0, io.SEEK_END)
-    if not _END.size < size <= _MAX_BYTES:
+    if not _LOCATOR.size + _END.size < size <= _MAX_BYTES:
         raise _bad(f"{size} bytes")
-    file.seek(-_END.size, io.SEEK_END)
+    file.seek(-_LOCATOR.size - _END.size, io.SEEK_END)
+    if file.read(_LOCATOR.size).startswith(_LOCATOR_MARK):
+        raise _bad("a large archive (zip64)")
     mark, disk, first, here, count, length, start, comment = _END.unpack(file.read(_END.size))
     if mark != _MARK or (disk, first, comment) != (0, 0, 0) or here != count:
         raise _bad("no zip, or one with something behind it")

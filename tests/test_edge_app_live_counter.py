@@ -10,15 +10,20 @@ import pytest
 
 from edge_app.live_counter import LiveCounter
 from edge_app.node import TRAP_FOLDER
-from field_data.errors import PublisherError
+from field_data.errors import KeeperError, PersonError, PublisherError
+from models.counting import Counter, CountReading
 from models.installation import activate
-from models.life import BUILTIN
+from models.life import BUILTIN, MAX_TRIES
 from models.probe import probe
 from models.registry import life_of
 from tests.builders import encoded, trap_pixels
 
 NAME = TRAP_FOLDER.name
 PHOTO = encoded(trap_pixels())
+
+
+class Died(BaseException):
+    """What nobody catches: the process is gone."""
 
 
 def installed(home: Path, version: str) -> Path:
@@ -55,6 +60,61 @@ def test_a_version_that_cannot_be_opened_is_switched_off(tmp_path: Path) -> None
     assert counted_by(counter) != "9.1.0"
     life = life_of(tmp_path, NAME)
     assert (life.active, life.refused["9.1.0"].code) == (BUILTIN, "model_corrupt")
+
+
+def failing(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    """Let every photo fail in version 9.1.0."""
+    read = Counter.read
+
+    def fails(self: Counter, data: bytes, trap: str, *, picture: bool = False) -> CountReading:
+        if self.manifest.version == "9.1.0":
+            raise error
+        return read(self, data, trap, picture=picture)
+
+    monkeypatch.setattr(Counter, "read", fails)
+
+
+@pytest.mark.parametrize("writable", [True, False])
+def test_a_version_that_fails_at_its_first_photo_leaves_the_answer_to_the_shipped_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writable: bool
+) -> None:
+    installed(tmp_path, "9.1.0")
+    activate(tmp_path, NAME, "9.1.0", probe=probe)
+    failing(monkeypatch, RuntimeError("Gather"))
+    if not writable:
+
+        def full(*_: object) -> None:
+            raise KeeperError("disk_full", "no space left")
+
+        monkeypatch.setattr("edge_app.live_counter.change", full)
+    assert counted_by(LiveCounter(tmp_path, TRAP_FOLDER)) != "9.1.0"
+    life = life_of(tmp_path, NAME)
+    assert life.active == (BUILTIN if writable else "9.1.0")
+    assert ("9.1.0" in life.refused) is writable
+
+
+def test_a_bad_photo_decides_nothing(tmp_path: Path) -> None:
+    installed(tmp_path, "9.1.0")
+    activate(tmp_path, NAME, "9.1.0", probe=probe)
+    counter = LiveCounter(tmp_path, TRAP_FOLDER)
+    with pytest.raises(PersonError):
+        counter.read(b"no photo", "tuta")
+    life = life_of(tmp_path, NAME)
+    assert (life.active, life.confirmed, life.answers) == ("9.1.0", False, 0)
+
+
+def test_a_version_whose_first_photos_killed_the_node_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed(tmp_path, "9.1.0")
+    activate(tmp_path, NAME, "9.1.0", probe=probe)
+    with monkeypatch.context() as patch:
+        failing(patch, Died())
+        for _ in range(MAX_TRIES):
+            with pytest.raises(Died):
+                counted_by(LiveCounter(tmp_path, TRAP_FOLDER))
+    assert counted_by(LiveCounter(tmp_path, TRAP_FOLDER)) != "9.1.0"
+    assert life_of(tmp_path, NAME).refused["9.1.0"].code == "model_crashed"
 
 
 def test_a_corrupt_counter_does_not_pass_the_probe(tmp_path: Path) -> None:

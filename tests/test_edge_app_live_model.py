@@ -19,11 +19,12 @@ from edge_app.health import check_home, model_parts
 from edge_app.live_model import LiveModel
 from edge_app.node import FarmNode
 from edge_app.seam import Part
-from field_data.errors import PersonError
+from field_data.errors import KeeperError, PersonError
 from field_data.types import Status
 from models.diagnosis import Diagnoser
 from models.installation import activate, rollback
 from models.life import BUILTIN, MAX_TRIES
+from models.local_classes import LocalHead
 from models.registry import life_of, state_file
 from tests.builders import encoded, leaf_jpeg
 from tests.small_models import BLUE, graph, make_model, replace_file
@@ -199,6 +200,43 @@ def test_a_bad_photo_or_an_unknown_crop_decides_nothing(
     assert (life.active, life.confirmed, life.answers) == ("1.1.0", False, 0)
     assert speaks(model) == "1.1.0"
     assert life_of(home, NAME).confirmed
+
+
+def test_at_a_start_a_version_that_cannot_read_what_was_taught_goes(
+    home: Path, shipped: Path
+) -> None:
+    installed(home, "1.1.0")
+    activated(home, shipped, "1.1.0")
+
+    def local(model: Diagnoser) -> LocalHead:
+        if model.manifest.version == "1.1.0":
+            raise RuntimeError("Gather")
+        return model.local_head([], frozenset())
+
+    model = LiveModel(home, shipped, local)
+    assert speaks(model) == "1.0.0"
+    model.close()
+    assert "Gather" in life_of(home, NAME).refused["1.1.0"].reason
+
+
+def test_what_the_store_cannot_do_is_not_the_versions_fault(home: Path, shipped: Path) -> None:
+    installed(home, "1.1.0")
+    activated(home, shipped, "1.1.0")
+    troubles = [KeeperError("store_damaged", "no table")]
+
+    def local(model: Diagnoser) -> LocalHead:
+        if len(troubles) > 1:
+            raise troubles.pop()
+        return model.local_head([], frozenset())
+
+    model = LiveModel(home, shipped, local)
+    troubles *= 2
+    with pytest.raises(KeeperError):
+        model.read(LEAF, "LYPES", keep=False)
+    life = life_of(home, NAME)
+    assert (life.active, life.confirmed, life.answers) == ("1.1.0", False, 0)
+    assert speaks(model) == "1.1.0"
+    model.close()
 
 
 class Died(BaseException):

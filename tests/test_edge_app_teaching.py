@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -14,9 +16,11 @@ import pytest
 from edge_app.advice import Advice, load_advice
 from edge_app.health import open_local
 from edge_app.local_export import COLUMNS, export
-from edge_app.node import FarmNode
-from edge_app.teaching import Lesson, Teacher, condition_of, new_condition, tidy_name
+from edge_app.node import MODEL_FOLDER, FarmNode
+from edge_app.teaching import Lesson, School, Teacher, condition_of, new_condition, tidy_name
+from field_data.document_store import DocumentStore
 from field_data.errors import KeeperError, PersonError
+from field_data.photos import PhotoStore
 from field_data.types import PhotoFault, Status
 from models.diagnosis import Diagnoser, Inspection
 from tests.builders import encoded, leaf_jpeg, leaf_pixels
@@ -214,6 +218,78 @@ def test_another_model_reads_the_kept_photos_anew(
         teacher = Teacher(sets, photos, load_advice(), model)
         assert sets.vectors(model.ref.sha256) == kept
         assert teacher.head.crops == {WHEAT}
+
+
+def test_a_damaged_photo_and_a_full_disk_keep_no_node_from_starting(
+    tmp_path: Path, advice: Advice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    with FarmNode(home, advice) as node:
+        photos = node.teach(WHEAT, "PUCCST", "", lesson(0, 6)).made.photos
+    paths = [home / "photos" / photo[:2] / f"{photo}.jpg" for photo in photos]
+    paths[0].write_bytes(b"")
+    paths[1].write_bytes(b"\0" * 4096)
+    with open_local(home) as (sets, _, _):
+        sets.keep_vectors("another model", {})
+
+    def full(*_: object) -> None:
+        raise KeeperError("disk_full", "no space left")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("field_data.local_sets.LocalSets.keep_vectors", full)
+        with FarmNode(home, advice) as node:
+            assert WHEAT in node.crops_with_model()
+    with FarmNode(home, advice) as node:
+        teacher = node._teacher
+        assert teacher is not None
+        assert set(teacher._vectors) == set(photos[2:])
+
+
+def test_a_lesson_that_began_with_the_model_before_is_not_lost(
+    tmp_path: Path, advice: Advice
+) -> None:
+    before, now = Diagnoser(MODEL_FOLDER), Diagnoser(MODEL_FOLDER)
+    with DocumentStore(tmp_path / "store.db") as store:
+        school = School(store, PhotoStore(tmp_path / "photos"), advice)
+        late = school.teacher(before)
+        assert school.teacher(now).head.crops == frozenset()
+        late.teach(WHEAT, "PUCCST", "", lesson(0, 5))
+        assert school.teacher(now).head.crops == {WHEAT}
+        assert school.teacher(now) is school.teacher(now)
+
+
+def test_two_who_ask_at_once_get_the_same_teacher(tmp_path: Path, advice: Advice) -> None:
+    model = Diagnoser(MODEL_FOLDER)
+    with DocumentStore(tmp_path / "store.db") as store, ThreadPoolExecutor(4) as pool:
+        school = School(store, PhotoStore(tmp_path / "photos"), advice)
+        together = threading.Barrier(4)
+
+        def ask(_: int) -> Teacher:
+            together.wait(10)
+            return school.teacher(model)
+
+        assert len(set(map(id, pool.map(ask, range(4))))) == 1
+
+
+def test_a_node_that_cannot_start_leaves_nothing_running(
+    tmp_path: Path, advice: Advice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running, close = threading.active_count(), DocumentStore.close
+    closed: list[DocumentStore] = []
+
+    def watched(store: DocumentStore) -> None:
+        closed.append(store)
+        close(store)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(School, "teacher", lambda *_: 1 / 0)
+        patch.setattr(DocumentStore, "close", watched)
+        with pytest.raises(ZeroDivisionError):
+            FarmNode(tmp_path / "home", advice)
+    assert threading.active_count() == running
+    assert len(closed) == 1
+    with FarmNode(tmp_path / "home", advice) as node:
+        assert node.local_sets() == []
 
 
 def test_twenty_photos_are_taught_in_under_a_second_beyond_decoding(node: FarmNode) -> None:

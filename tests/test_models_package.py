@@ -124,6 +124,23 @@ def test_a_member_that_lies_about_its_size_is_stopped(members: Members, tmp_path
     assert refusal(tmp_path, lying) in ("package_bad", "model_corrupt")
 
 
+def test_a_second_directory_behind_a_zip64_end_is_not_followed(
+    members: Members, tmp_path: Path
+) -> None:
+    data = zipped(members.items())
+    count, length, start = struct.unpack("<HII", data[-12:-2])
+    # The ordinary end tells of a small directory, which holds the way to the real one.
+    end64 = struct.pack(
+        "<4sQHHIIQQQQ", b"PK\x06\x06", 44, 45, 45, 0, 0, count, count, length, start
+    )
+    locator = struct.pack("<4sIQI", b"PK\x06\x07", 0, len(data) - 22, 1)
+    hidden = end64 + locator
+    end = struct.pack("<4sHHHHIIH", b"PK\x05\x06", 0, 0, 1, 1, len(hidden), len(data) - 22, 0)
+    hostile = data[:-22] + hidden + end
+    assert len(zipfile.ZipFile(io.BytesIO(hostile)).infolist()) == count
+    assert refusal(tmp_path, hostile) == "package_bad"
+
+
 def test_other_bytes_than_the_manifests_are_refused(members: Members, tmp_path: Path) -> None:
     model = bytearray(members["model.onnx"])
     model[100] ^= 1
