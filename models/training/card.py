@@ -39,7 +39,7 @@ _LIMITS = """## Limits
   so their laboratory figure must not be read as a promise for the field.
 - No photo comes from Morocco. Local figures begin with the first reviewed local photos.
 - `val` comes from the same afternoons as the training photos; `test-public` from other runs of the
-  camera, but the same sources: both are **in-source**. What happens elsewhere stands below.
+  camera, but the same sources: both are **in-source**. What happens elsewhere stands above.
 - Citrus: labels of huanglongbing, black spot and melanose are doubtful in the source; classes with
   fewer than 20 photos promise nothing.
 - One leaf shows one problem: mixed infections, roots, stems and viruses without leaf signs are not
