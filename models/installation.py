@@ -29,6 +29,7 @@ from models.registry import (
     folder_of,
     installed,
     life_of,
+    model_entry,
     models_folder,
     shipped_names,
 )
@@ -68,18 +69,20 @@ def _twins(home: Path, header: ModelHeader, shipped: Path) -> Iterator[str]:
 
 
 def _check_new(home: Path, header: ModelHeader, shipped: Path) -> bool:
-    """False when this very version is here already."""
+    """False when this very version is here already; one that is damaged may be replaced."""
     if header.name not in shipped_names(shipped):
         raise PublisherError("model_unknown", f"this node has no use for a model {header.name!r}")
     twins = list(_twins(home, header, shipped))
+    here = folder_of(home, header.name, header.version, shipped)
+    damaged = not model_entry(header.name, here)["ok"]
     if header.version in twins:
-        return False
+        return damaged
     if twins:
         raise PublisherError(
             "model_twice",
             f"{header.name} {header.version} is the same as version {twins[0]} that is here",
         )
-    if header.version in installed(home, header.name):
+    if header.version in installed(home, header.name) and not damaged:
         raise PublisherError(
             "version_taken", f"another {header.name} {header.version} is installed already"
         )
@@ -109,6 +112,16 @@ def _fresh_folder(parent: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def _put(folder: Path, place: Path) -> None:
+    """Give a folder its name, durably; what is there is damaged and goes."""
+    if place.exists():
+        aside = place.with_name(f".{new_id()}.tmp")  # cleared next time if the power fails here
+        place.rename(aside)
+        shutil.rmtree(aside, ignore_errors=True)
+    folder.rename(place)
+    sync_folder(place.parent)
+
+
 def install(
     home: Path,
     file: Path,
@@ -119,7 +132,8 @@ def install(
 ) -> dict[str, Any]:
     """Check, unpack and probe a package; the version is then there, and does not speak yet.
 
-    ``keep_free`` bytes of the disk must stay free.  A version that is here already is no error.
+    ``keep_free`` bytes of the disk must stay free.  A version that is here already is no error;
+    where it is damaged it is replaced.
 
     Raises:
         PersonError: ``no_such_file``.
@@ -139,8 +153,7 @@ def install(
             package.unpack(folder)
             findings = probe(folder)
             with disk_full_named(parent):
-                folder.rename(parent / header.version)
-                sync_folder(parent)
+                _put(folder, parent / header.version)
         return said | {"already": False, "probe": findings}
 
 

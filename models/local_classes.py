@@ -241,7 +241,7 @@ class LocalHead:
     def __init__(
         self, taught: Sequence[Taught], banks: Mapping[str, Floats], alert: frozenset[str]
     ) -> None:
-        """``banks``: unit embeddings [n, d] of the model's own photos by crop, two crops or more.
+        """``banks``: unit embeddings [n, d] of the model's own photos by crop, one crop or more.
 
         ``alert``: conditions never to be confirmed.
         """
@@ -267,7 +267,9 @@ class LocalHead:
     ) -> CropHead:
         whole = np.concatenate(list(banks.values()))
         known = banks.get(crop, whole[:0])
-        strangers = np.concatenate([bank for other, bank in banks.items() if other != crop])
+        # A model of one crop has no stranger but its own photos: nearer, so less is believed.
+        others = [bank for other, bank in banks.items() if other != crop]
+        strangers = np.concatenate(others or [whole])
         return CropHead(taught, _thinned(known), _thinned(strangers), whole.mean(axis=0), alert)
 
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from io import BytesIO
 
 import pytest
 from flask.testing import FlaskClient
+from werkzeug.datastructures import FileStorage
 from werkzeug.test import TestResponse
 
 from edge_app.advice import load_advice
 from edge_app.answer import answer
 from edge_app.farmer.teach import MOST_PHOTOS
+from edge_app.farmer.uploads import read_photos
 from edge_app.languages import LANGS
 from edge_app.pin import PAUSE_S, TRIES, PinGuard
 from edge_app.settings import Settings
-from edge_app.teaching import new_condition
+from edge_app.teaching import Lesson, new_condition
 from field_data.errors import KeeperError, PersonError
 from field_data.types import Candidate, Status
 from tests.fakes import FakeNode, verdict
@@ -107,6 +110,27 @@ def test_too_few_and_too_many_photos(node: FakeNode, phone: FlaskClient) -> None
     assert "vingt au plus" in many.text
     assert teach(phone, 0).status_code == 400
     assert node.sets == []
+
+
+def test_the_photos_of_a_lesson_are_never_in_memory_together(
+    node: FakeNode, phone: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[int] = []
+
+    def counting(files: list[FileStorage]) -> list[tuple[str, bytes]]:
+        read.append(len(files))
+        return read_photos(files)
+
+    def teaching(_crop: str, _condition: str, _name: str, photos: Iterator[object]) -> Lesson:
+        for place, _ in enumerate(photos, start=1):
+            assert read == [1] * place
+        return Lesson(node.sets[0], (), ())
+
+    teach(phone)
+    monkeypatch.setattr("edge_app.farmer.teach.read_photos", counting)
+    monkeypatch.setattr(node, "teach", teaching)
+    assert teach(phone, MOST_PHOTOS).status_code == 200
+    assert len(read) == MOST_PHOTOS
 
 
 def test_a_wrong_pin_teaches_nothing(node: FakeNode, phone: FlaskClient) -> None:

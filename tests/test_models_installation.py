@@ -282,6 +282,18 @@ def test_a_damaged_installed_version_is_listed_as_unsound(shelf: Shelf) -> None:
     assert [e["ok"] for e in list_models(shelf.shipped)] == [True]
 
 
+@pytest.mark.parametrize("file", ["model.onnx", "manifest.json"])
+@pytest.mark.parametrize("gone", [True, False])
+def test_installing_again_heals_a_damaged_version(shelf: Shelf, file: str, gone: bool) -> None:
+    shelf.install("1.1.0")
+    shelf.activate("1.1.0")
+    damaged = shelf.home / "models" / NAME / "1.1.0" / file
+    damaged.unlink() if gone else damaged.write_bytes(b"x")
+    assert not shelf.install("1.1.0")["already"]
+    assert shelf.speaks() == "1.1.0"
+    assert [p.name for p in (shelf.home / "models" / NAME).iterdir()] == ["1.1.0"]
+
+
 # ---- the power fails at every point where something is written ----
 
 POINTS = ("fsync", "replace", "rename", "mkdir", "rmdir", "unlink")

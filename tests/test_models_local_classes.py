@@ -158,6 +158,15 @@ def test_temperature_follows_how_often_scores_are_wrong() -> None:
     assert fit_temperature(sharp, truth) < fit_temperature(np.eye(2)[wrong], truth)
 
 
+def test_a_model_of_one_crop_can_be_taught_that_crop() -> None:
+    lesson = Taught("AAAAA", "NEW", "", cloud(12, 50, 3))
+    found = LocalHead([lesson], {"AAAAA": BANKS["AAAAA"]}, NONE).of("AAAAA")
+    assert found is not None
+    known, local = found.shares(np.concatenate([cloud(5, 50, 4), cloud(5, 60, 5)]))
+    assert (local[:5, 0] > known[:5]).all()
+    assert (local[5:, 0] < known[5:]).all()
+
+
 def test_twenty_classes_of_forty_photos_are_learnt_in_under_a_second() -> None:
     rng = np.random.default_rng(0)
     banks = {c: unit(rng.random((200, 1280)).astype(np.float32)) for c in ("AAAAA", "BBBBB")}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from flask import Response, abort, make_response, redirect, render_template, request, url_for
 from flask_babel import LazyString
 from werkzeug.wrappers import Response as AnyResponse
@@ -58,11 +60,14 @@ def undo() -> AnyResponse:
     return redirect(url_for(".teaching"), 303)
 
 
-def _photos() -> list[tuple[str, bytes]]:
-    files = request.files.getlist(FIELD)
-    if sum(bool(file.filename) for file in files) > MOST_PHOTOS:
+def _photos() -> Iterator[tuple[str, bytes]]:
+    files = [file for file in request.files.getlist(FIELD) if file.filename]
+    if not files:
+        raise PersonError("no_photo")
+    if len(files) > MOST_PHOTOS:
         raise PersonError("too_many_to_teach", limit=MOST_PHOTOS)
-    return read_photos(files, MOST_PHOTOS)
+    # One at a time in memory, not the whole request.
+    return (photo for file in files for photo in read_photos([file]))
 
 
 def _only_with_pin() -> None:

@@ -17,16 +17,16 @@ MAX_PHOTO_BYTES = 15 * 1024 * 1024
 MAX_REQUEST_BYTES = 64 * 1024 * 1024
 
 
-def read_photos(files: Iterable[FileStorage], most: int = MAX_PHOTOS) -> list[tuple[str, bytes]]:
-    """The chosen files as (shown name, bytes), at most ``most``; empty inputs do not count.
+def read_photos(files: Iterable[FileStorage]) -> list[tuple[str, bytes]]:
+    """The chosen files as (shown name, bytes), at most ``MAX_PHOTOS``; empty inputs do not count.
 
     Raises PersonError ``no_photo``, ``too_many_photos`` or ``photo_too_large``.
     """
     chosen = [file for file in files if file.filename]
     if not chosen:
         raise PersonError("no_photo")
-    if len(chosen) > most:
-        raise PersonError("too_many_photos", limit=most)
+    if len(chosen) > MAX_PHOTOS:
+        raise PersonError("too_many_photos", limit=MAX_PHOTOS)
     return [(shown_name(file.filename or ""), _read(file)) for file in chosen]
 
 
