@@ -141,7 +141,7 @@ def _left_out(manifest: Manifest) -> str:
     config, parts = found["config"], found["left_out"]
     rows = [
         [_PARTS[name], *(parts[name][k] for k in
-         ("photos", "accuracy", "coverage", "right_when_confident"))]
+         ("photos", "accuracy", "coverage_before_alerts", "right_when_confident"))]
         for name in _PARTS if name in parts
     ]  # fmt: skip
     return "\n".join([

@@ -46,7 +46,7 @@ def figures(
     outputs: Outputs, rows: Sequence[Row], labels: Sequence[tuple[str, str]], bank: Neighbours,
     temperature: float, limits: dict[str, float],
 ) -> dict[str, Any]:  # fmt: skip
-    """Accuracy, coverage and accuracy when confident, crop given."""
+    """Accuracy, coverage (alert classes counted in) and accuracy when confident, crop given."""
     within = np.where(own_crop(labels, rows), outputs.logits.astype(np.float64), -np.inf)
     chance = softmax(within / temperature)
     right = np.array([labels[b] == r.label for b, r in zip(chance.argmax(1), rows, strict=True)])
@@ -55,7 +55,7 @@ def figures(
     return {
         "photos": len(rows),
         "accuracy": round(float(right.mean()), 4),
-        "coverage": round(float(sure.mean()), 4),
+        "coverage_before_alerts": round(float(sure.mean()), 4),
         "right_when_confident": round(float(right[sure].mean()), 4) if sure.any() else None,
     }
 
