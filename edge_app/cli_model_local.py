@@ -58,14 +58,19 @@ def teach(
 @HOME
 @CROP
 @CONDITION
+@click.option("--erase", is_flag=True, help="With its photos and for good: no way back.")
 @JSON
-def forget(home: Path, crop: str, condition: str, as_json: bool) -> None:
-    """Forget a condition that was taught; restore brings it back."""
+def forget(home: Path, crop: str, condition: str, erase: bool, as_json: bool) -> None:
+    """Forget a condition that was taught; restore brings it back unless it was erased."""
 
     def action() -> None:
         with _opened(home) as (node, advice):
-            code = _condition(advice, condition)
-            _say(node.forget_local(_crop(advice, crop), code), as_json)
+            where, code = _crop(advice, crop), _condition(advice, condition)
+            if not erase:
+                _say(node.forget_local(where, code), as_json)
+                return
+            gone = node.erase_local(where, code)
+            click.echo(json.dumps({"erased": gone}) if as_json else f"Photos erased: {gone}")
 
     guarded(as_json, action)
 

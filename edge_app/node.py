@@ -177,6 +177,10 @@ class FarmNode:
         """Forget a local class; :meth:`restore_local` brings it back."""
         return self._taught().forget(crop, condition)
 
+    def erase_local(self, crop: str, condition: str) -> int:
+        """Remove a local class and its photos for good; how many photos went."""
+        return self._taught().erase(crop, condition)
+
     def restore_local(self, crop: str, condition: str, version: int | None = None) -> LocalSet:
         """Undo the latest change of a local class; see the seam."""
         return self._taught().restore(crop, condition, version)

@@ -144,6 +144,18 @@ class Teacher:
             self.head = self._learn()
         return made
 
+    def erase(self, crop: str, condition: str) -> int:
+        """Remove a condition with its photos for good; how many photos went.
+
+        Raises:
+            PersonError: ``unknown_local_class``.
+        """
+        with self._lock:
+            gone = self._sets.erase(crop, condition)
+            self._vectors.clear()
+            self.head = self._learn()
+        return gone
+
     def restore(self, crop: str, condition: str, version: int | None = None) -> LocalSet:
         """Go back to ``version``, or undo the latest change.
 

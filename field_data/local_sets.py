@@ -7,7 +7,7 @@ row, so that a power cut leaves the old version or the new one.
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -128,6 +128,26 @@ class LocalSets:
                 raise _unknown(crop, condition)
             return self._append(replace(found[0], at=at))
 
+    def erase(self, crop: str, condition: str) -> int:
+        """Remove every version for good, with the photos that nothing else uses; how many went.
+
+        Raises:
+            PersonError: ``unknown_local_class``.
+        """
+        mine = where("owner") == _owner(crop, condition)
+        with self._store.transaction():
+            if not self.history(crop, condition):
+                raise _unknown(crop, condition)
+            photos = [row["photo"] for row in self._uses.search(mine)]
+            self._sets.remove(_of(crop, condition))
+            self._uses.remove(mine)
+            for photo in photos:
+                self._vectors.remove(where("photo") == photo)
+            self._remove_unused(photos)
+            self.changes += 1
+        self._store.checkpoint()
+        return sum(not self._photos.has(photo) for photo in photos)
+
     def vectors(self, model: str) -> dict[str, bytes]:
         """Bytes kept by photo for the model file of that SHA-256."""
         rows = self._vectors.search(where("model") == model)
@@ -154,7 +174,7 @@ class LocalSets:
         new = [photo for photo in photos if photo not in used]
         self._uses.insert_multiple({"photo": photo, "owner": owner} for photo in new)
 
-    def _remove_unused(self, photos: Mapping[str, bytes]) -> None:
+    def _remove_unused(self, photos: Iterable[str]) -> None:
         with self._store.transaction():
             for photo in photos:
                 if not self._uses.contains(where("photo") == photo):

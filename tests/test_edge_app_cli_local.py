@@ -64,6 +64,10 @@ def test_teach_ask_forget_restore_export(home: Path, tmp_path: Path) -> None:
     ]
     assert len(list((out / "images").iterdir())) == total
     assert ghalla("model", "local-export", "--home", home, "--out", out).exit_code == 1
+    assert said(ghalla("model", "forget", *wheat, "PUCCST", "--erase", "--json")) == [
+        {"erased": 11}
+    ]
+    assert ghalla("model", "restore", *wheat, "PUCCST").exit_code == 1
 
 
 def test_wrong_lessons(home: Path, tmp_path: Path) -> None:

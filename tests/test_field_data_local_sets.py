@@ -97,6 +97,24 @@ def test_what_was_never_taught_cannot_be_forgotten_or_restored(sets: LocalSets) 
         sets.forget("TRZAX", "OTHER", AT)
 
 
+def test_what_is_erased_is_gone_with_its_photos_and_has_no_way_back(
+    sets: LocalSets, photos: PhotoStore, store: DocumentStore
+) -> None:
+    sets.teach(*RUST, "", AT, [jpeg(1), jpeg(2)])
+    sets.teach("OLVEU", "CYCLOL", "", AT, [jpeg(2), jpeg(3)])
+    sets.keep_vectors("m", {photo_of(jpeg(n)).sha256: b"v" for n in (1, 2, 3)})
+    sets.forget(*RUST, AT)  # a version without photos still holds on to the earlier ones
+    assert sets.erase(*RUST) == 1
+    assert [photos.has(photo_of(jpeg(n)).sha256) for n in (1, 2, 3)] == [False, True, True]
+    assert photo_of(jpeg(1)).sha256 not in sets.vectors("m")
+    assert sets.history(*RUST) == []
+    with pytest.raises(PersonError):
+        sets.restore(*RUST, AT, 1)
+    with pytest.raises(PersonError):
+        sets.erase(*RUST)
+    assert sets.current("OLVEU", "CYCLOL") is not None
+
+
 def test_taught_photos_outlive_the_tidying_of_the_log(
     sets: LocalSets, store: DocumentStore, photos: PhotoStore
 ) -> None:
