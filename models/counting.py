@@ -126,8 +126,11 @@ def tally(
     scores = found.scores[found.labels == label]
     count = int((scores >= rule.score).sum())
     doubtful = int((scores >= rule.score / 2).sum()) - count
+    # Nothing found is never sure: a trap without insects looks like a wall or a sheet of paper.
     sure = (
-        chance >= limits.sure and count <= rule.most and doubtful <= limits.doubtful * (count + 5)
+        chance >= limits.sure
+        and 0 < count <= rule.most
+        and doubtful <= limits.doubtful * (count + 5)
     )
     status = CountStatus.COUNTED if sure else CountStatus.UNCERTAIN
     return status, TrapCount(rule.label, count, *interval(count, rule.spread))

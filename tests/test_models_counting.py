@@ -70,7 +70,7 @@ class TestTally:
     def test_no_insects_is_zero_with_an_interval(self) -> None:
         status, count = counting.tally(detections(), 0, 0.9, RULE, LIMITS)
         assert count is not None
-        assert (status, count.count, count.low, count.high) == (CountStatus.COUNTED, 0, 0, 1)
+        assert (status, count.count, count.low, count.high) == (CountStatus.UNCERTAIN, 0, 0, 1)
 
     def test_interval_by_hand(self) -> None:
         # 24 +- 1.5 x sqrt(25) = 16.5 … 31.5, rounded away from the count.
