@@ -166,7 +166,7 @@ class TestApi:
         node.next = PersonError("photo_damaged")
         reply = phone.post("/api/v1/diagnose?lang=zgh", data=files(1))
         message = json.loads(reply.text)["message"]
-        assert re.search("[ء-ي]{3}", message)
+        assert re.search("[ⴰ-ⵯ]{3}", message)
         assert "<" not in message
 
     def test_busy(self, phone: FlaskClient, node: FakeNode) -> None:
