@@ -107,7 +107,11 @@ def test_a_version_damaged_on_the_disk_goes_by_itself(home: Path, package: Path)
     path.write_bytes(path.read_bytes()[:-1000])
     with ServedNode(home) as node:
         assert node.diagnose(leaf_jpeg())["model"]["version"] == shipped_version()
-        for lang, words in (("en", "switched off"), ("fr", "désactivée"), ("ar", "فأُوقفت")):
+        for lang, words in (
+            ("en", "switched off"),
+            ("fr", "elle est arrêtée"),
+            ("ar", "فأوقفناها"),
+        ):
             page = node.request("GET", f"/{lang}/health")[2].decode()
             assert words in page
             assert "9.0.0 was switched off" in page
