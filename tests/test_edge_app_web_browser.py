@@ -25,6 +25,7 @@ from edge_app import pictures, webassets
 from edge_app.advice import load_advice
 from edge_app.farmer.uploads import CONSENT_VERSION
 from edge_app.languages import LANGS
+from edge_app.pin import PinGuard
 from edge_app.web import create_app
 from field_data.errors import BusyError
 from tests.browsers import CHROMIUM, FLAGS, PHONE, TABLET
@@ -37,12 +38,15 @@ AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 FIRST_LOAD_BYTES = 60_000
 SENT_PHOTO_BYTES = 250_000
 PAGES = ["/", "/photo/LYPES", "/photo/OLVEU", "/photo/any", "/crop/TRZAX", "/history", "/privacy",
-         "/health", "/card/LYPES.PHYTIN", "/card/1CIDG.LIBEAS", "/nothing-here"]  # fmt: skip
+         "/health", "/card/LYPES.PHYTIN", "/card/1CIDG.LIBEAS", "/nothing-here",
+         "/trap", "/trap/tuta", "/trap/yellow", "/teach", "/teach/TRZAX"]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def node() -> FakeNode:
-    return FakeNode()
+    made = FakeNode()
+    made.pin = PinGuard("246810")  # so that the teaching pages are there
+    return made
 
 
 @pytest.fixture(scope="module")
