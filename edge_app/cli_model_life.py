@@ -44,7 +44,8 @@ def _say_model(each: dict[str, Any]) -> None:
     click.echo(f"{each['name']} {each.get('version', '?')}  {sound}{where}")
     if each.get("reason"):
         click.echo(f"  why: {each['reason']}")
-    click.echo(f"  crops: {', '.join(each.get('crops', [])) or '-'}")
+    what = "traps" if "traps" in each else "crops"
+    click.echo(f"  {what}: {', '.join(each.get(what, [])) or '-'}")
     for split, figures in each.get("claims", {}).items():
         click.echo(f"  {split}: accuracy {figures['accuracy']}, macro-F1 {figures['macro_f1']}")
 

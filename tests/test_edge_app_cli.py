@@ -121,7 +121,9 @@ def test_init_check_and_model_list(tmp_path: Path) -> None:
     assert parts == {"store", "disk", "model", "traps", "clock", "advice", "languages"}
     models = json.loads(ghalla("model", "list", "--json").stdout)
     assert models[0]["name"] == "leaf_health"
-    assert "leaf_health" in ghalla("model", "list").stdout
+    shown = ghalla("model", "list").stdout
+    assert "leaf_health" in shown
+    assert "traps: tuta, yellow" in shown
 
 
 def test_bad_settings_are_the_keepers(tmp_path: Path) -> None:
