@@ -19,7 +19,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import io
-import json
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,7 +29,7 @@ from numpy.typing import NDArray
 
 from field_data.errors import PublisherError
 from field_data.files import write_atomic
-from models.manifest import MANIFEST, Manifest, ModelFile, checked_bytes, read_manifest
+from models.manifest import Manifest, ModelFile, amended, checked_bytes, read_manifest
 from models.runtime import OUTPUTS, OnnxModel, Outputs
 
 FILE = "golden.npz"
@@ -207,11 +206,9 @@ def write_golden(folder: Path) -> ModelFile:
         expected[variant] = OnnxModel(data, manifest.px, len(manifest.labels)).run(images)
     packed = pack_golden(images, expected)
     part = ModelFile(FILE, hashlib.sha256(packed).hexdigest(), len(packed))
-    raw = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    raw["files"]["golden"] = {"file": part.file, "sha256": part.sha256, "bytes": part.bytes}
-    write_atomic(folder / FILE, packed)
-    text = json.dumps(raw, indent=1, ensure_ascii=False) + "\n"
-    write_atomic(folder / MANIFEST, text.encode())
+    with amended(folder) as raw:
+        raw["files"]["golden"] = {"file": part.file, "sha256": part.sha256, "bytes": part.bytes}
+        write_atomic(folder / FILE, packed)
     return part
 
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from field_data.errors import PublisherError
+from field_data.files import write_atomic
 
 SCHEMA = 1
 LEAF_CLASSIFIER = "leaf_classifier"
@@ -263,6 +265,18 @@ def _text(folder: Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise PublisherError("model_missing", f"{path}: {error}") from error
+
+
+@contextmanager
+def amended(folder: Path) -> Iterator[dict[str, Any]]:
+    """The manifest as plain JSON, to be changed in place; written whole when the block ends well.
+
+    For publishers: figures and files are added step by step.  Raises as :func:`read_manifest`.
+    """
+    raw = json.loads(_text(folder))
+    yield raw
+    text = json.dumps(raw, indent=1, ensure_ascii=False) + "\n"
+    write_atomic(folder / MANIFEST, text.encode())
 
 
 def checked_bytes(folder: Path, part: ModelFile) -> bytes:

@@ -23,6 +23,7 @@ import torch
 from numpy.typing import NDArray
 
 from models.diagnosis import softmax
+from models.manifest import amended
 from models.neighbours import Neighbours, read_neighbours
 from models.runtime import Outputs
 from models.training import dataset
@@ -101,10 +102,8 @@ def main() -> None:
     found = run(given.data, given.run, config, given.series)
     print(json.dumps(found, indent=1))
     if given.model is not None:
-        path = given.model / "manifest.json"
-        raw = json.loads(path.read_text(encoding="utf-8"))
-        raw["metrics"]["left_out"] = found
-        path.write_text(json.dumps(raw, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        with amended(given.model) as raw:
+            raw["metrics"]["left_out"] = found
 
 
 if __name__ == "__main__":

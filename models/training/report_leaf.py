@@ -18,7 +18,7 @@ from tqdm import tqdm
 from models.diagnosis import Diagnoser
 from models.examine import examine, report_of
 from models.labelled import Row, of_split, read_rows
-from models.manifest import read_manifest
+from models.manifest import amended, read_manifest
 from models.training import dataset
 from models.training.card import card_text
 
@@ -47,10 +47,8 @@ def main() -> None:
           "by_crop": figures["by_crop"]}, indent=1))  # fmt: skip
     if given.print_only:
         return
-    path = given.model / "manifest.json"
-    raw = json.loads(path.read_text(encoding="utf-8"))
-    raw["metrics"].setdefault("tests", {})[given.split] = figures
-    path.write_text(json.dumps(raw, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    with amended(given.model) as raw:
+        raw["metrics"].setdefault("tests", {})[given.split] = figures
     (given.model / "CARD.md").write_text(card_text(read_manifest(given.model)), encoding="utf-8")
 
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from models.counting import OUTPUTS
 from models.counting_manifest import CountingManifest, read_counting_manifest
+from models.manifest import amended
 from models.runtime import Graph, checked_bytes
 from models.training import dataset, trap_data
 from models.training.card_trap import card_text
@@ -71,12 +72,10 @@ def disproved(said: dict[str, Any], promised: float) -> list[str]:
 
 def record(model: Path, split: str, said: dict[str, Any]) -> None:
     """Put the figures of a test split into the manifest, and write the card."""
-    path = model / "manifest.json"
-    raw = json.loads(path.read_text(encoding="utf-8"))
-    raw["metrics"].setdefault("tests", {})[split] = said
-    for trap in disproved(said, raw["metrics"]["val"]["interval"]):
-        raw["thresholds"]["traps"][trap]["most"] = 0
-    path.write_text(json.dumps(raw, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    with amended(model) as raw:
+        raw["metrics"].setdefault("tests", {})[split] = said
+        for trap in disproved(said, raw["metrics"]["val"]["interval"]):
+            raw["thresholds"]["traps"][trap]["most"] = 0
     (model / "CARD.md").write_text(card_text(read_counting_manifest(model)), encoding="utf-8")
 
 
