@@ -9,6 +9,7 @@ from typing import Self
 
 from edge_app import health
 from edge_app.advice import Advice
+from edge_app.ground import Ground
 from edge_app.health import STORE
 from edge_app.live_counter import LiveCounter
 from edge_app.live_model import LiveModel
@@ -92,6 +93,7 @@ class FarmNode:
             self.id = node_id(self._store)
             self._photos = PhotoStore(home / "photos")
             self._log = DiagnosisLog(self._store, self._photos)
+            self.ground = Ground(self._store, self._photos, self.id)
             # Beside a store that was set aside every photo looks unused: keep them until the
             # keeper has looked at it.
             if not health.set_aside(home):

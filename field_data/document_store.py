@@ -170,6 +170,16 @@ class DocumentTable(Table):
             return None if first is None else self.document_class(first[1], first[0])
         raise RuntimeError("You have to pass either cond or doc_id or doc_ids")
 
+    def after(self, doc_id: int, limit: int) -> list[Document]:
+        """Up to ``limit`` documents with ids above ``doc_id``, in order: what came since."""
+        sql = f"SELECT id, body FROM {self._sql} WHERE id > ? ORDER BY id LIMIT ?"
+        found = self._rows.rows(sql, (doc_id, limit))
+        return [self.document_class(json.loads(body), row) for row, body in found]
+
+    def last_id(self) -> int:
+        """The largest id of a document, 0 when there is none."""
+        return next((n or 0 for (n,) in self._rows.rows(f"SELECT max(id) FROM {self._sql}")), 0)
+
     def count(self, cond: QueryLike) -> int:
         """How many documents match."""
         return sum(1 for _ in self._scan(cond))

@@ -177,32 +177,6 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
-class Observation:
-    """One append-only fact, keyed ``(node, seq)``; a correction names the one it ``supersedes``."""
-
-    node: str
-    seq: int
-    at: Instant
-    form: str
-    values: dict[str, object]
-    supersedes: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.seq < 1 or (self.supersedes is not None and not 0 < self.supersedes < self.seq):
-            raise ValueError("seq counts from 1 and supersedes an earlier one")
-
-
-@dataclass(frozen=True, slots=True)
-class Review:
-    """What a person says of a diagnosis; ``condition`` None means "cannot tell either"."""
-
-    diagnosis: str
-    at: Instant
-    reviewer: str
-    condition: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class TrapCount:
     """Insects counted in one trap photo, with the interval the counter stands for."""
 
