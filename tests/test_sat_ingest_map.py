@@ -49,7 +49,7 @@ def test_a_tile_shows_what_gdal_would_show(zoom: int) -> None:
         expected = NDVI.indices(theirs)
         assert ours is not None
         # A pixel whose middle lies within rounding of a border may fall to the other side.
-        assert np.mean(ours != expected) < 1e-4
+        assert np.mean(ours != expected) < 5e-4
 
 
 def tile_transform(tile: Tile) -> Affine:
