@@ -1,0 +1,85 @@
+"""Which pixels of a scene show the land: Sentinel-2 scene classification (SCL).
+
+Classes after the Sentinel-2 Products Specification Document (S2-PDGS-TAS-DI-PSD, Level-2A, scene
+classification): 0 no data, 1 saturated or defective, 2 dark area or cast shadow, 3 cloud shadow,
+4 vegetation, 5 not vegetated, 6 water, 7 unclassified, 8 and 9 cloud of medium and high
+probability, 10 thin cirrus, 11 snow or ice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sat_ingest.grid import PIXEL_M
+
+# Water stays: a flooded or irrigated plot is what we want to see.  Unclassified pixels have a low
+# probability of cloud.  Dark pixels are mostly shadows, of relief or of clouds.
+USABLE = (4, 5, 6, 7)
+CLOUD = (8, 9, 10)
+SHADOW = (2, 3)
+SNOW = 11
+NO_DATA = 0
+LAST_CLASS = 11
+# Edges of clouds are thinner than the classifier sees; 20 m is one pixel of SCL, so this is three.
+CLOUD_MARGIN_M = 60
+SHADOW_MARGIN_M = 20
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SceneMask:
+    """Booleans [..., height, width]: ``usable`` land, ``snow``, and ``covered`` (has any data)."""
+
+    usable: Mask
+    snow: Mask
+    covered: Mask
+
+
+def scene_mask(
+    scl: NDArray[np.uint8],
+    *,
+    cloud_margin_m: float = CLOUD_MARGIN_M,
+    shadow_margin_m: float = SHADOW_MARGIN_M,
+) -> SceneMask:
+    """Masks of SCL uint8 [..., height, width] on 10 m pixels; margins in metres around clouds.
+
+    Snow is neither cloud nor usable, and no margin spreads into it.  A class that does not exist
+    counts as no data, so a file that is not SCL leaves nothing usable rather than nonsense.
+    """
+    covered = (scl != NO_DATA) & (scl <= LAST_CLASS)
+    near = grown(np.isin(scl, CLOUD), round(cloud_margin_m / PIXEL_M))
+    near |= grown(np.isin(scl, SHADOW), round(shadow_margin_m / PIXEL_M))
+    return SceneMask(np.isin(scl, USABLE) & ~near, scl == SNOW, covered)
+
+
+def grown(mask: Mask, pixels: int) -> Mask:
+    """Booleans [..., height, width] spread by a square of ``pixels`` on every side."""
+    if pixels < 1 or not mask.any():
+        return mask.copy()
+    for axis in (-2, -1):
+        mask = _spread(mask, pixels, axis)
+    return mask
+
+
+def _spread(mask: Mask, pixels: int, axis: int) -> Mask:
+    """True where the ``2 * pixels + 1`` neighbours along ``axis`` hold any True: running counts."""
+    size = mask.shape[axis]
+    counts = np.cumsum(mask, axis=axis, dtype=np.int32)
+    counts = np.insert(counts, 0, 0, axis=axis)
+    first = np.maximum(np.arange(size) - pixels, 0)
+    last = np.minimum(np.arange(size) + pixels + 1, size)
+    spread: Mask = counts.take(last, axis) > counts.take(first, axis)
+    return spread
+
+
+def usable_fraction(scl: NDArray[np.uint8], weights: NDArray[np.float32] | None = None) -> float:
+    """Share of usable pixels, 0 to 1, of SCL [height, width]; by ``weights`` of the same shape."""
+    usable = scene_mask(scl).usable
+    if weights is None:
+        return float(usable.mean()) if usable.size else 0.0
+    total = float(weights.sum())
+    return float((weights * usable).sum()) / total if total > 0 else 0.0
