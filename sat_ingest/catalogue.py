@@ -301,5 +301,3 @@ def _box(value: object) -> Bbox | None:
 
 def _overlap(a: Bbox, b: Bbox) -> bool:
     return a[0] <= b[2] and b[0] <= a[2] and a[1] <= b[3] and b[1] <= a[3]
-
-

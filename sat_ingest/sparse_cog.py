@@ -234,7 +234,9 @@ class SparseCog:
         stop = max(stop, start + FIRST_READ)
         parts: list[bytes] = []
         fetch = self._ranges.fetch
-        self._remote = fetch(self.url, start, stop, lambda _, data: parts.append(data), self._remote)
+        self._remote = fetch(
+            self.url, start, stop, lambda _, data: parts.append(data), self._remote
+        )
         piece = b"".join(parts)
         before = next((at for at in self._pieces if at + len(self._pieces[at]) == start), start)
         self._pieces[before] = self._pieces.get(before, b"") + piece
