@@ -12,7 +12,7 @@ from typing import Self
 
 from field_data.errors import KeeperError
 from field_data.files import HomeLock, make_folder, remove_leftovers
-from sat_ingest.ranges import Ranges, RemoteChanged
+from sat_ingest.ranges import Ranges, RemoteChangedError
 from sat_ingest.sparse_cog import SparseCog, forget, names
 
 QUOTA_BYTES = 500 * 1024**2
@@ -77,7 +77,7 @@ class BlockStore:
             with SparseCog(stem, url, self.ranges, lambda more: self._make_room(more, stem)) as cog:
                 self._touch(stem)
                 yield cog
-        except RemoteChanged:
+        except RemoteChangedError:
             forget(stem)
             raise
 

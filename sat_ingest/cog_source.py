@@ -9,7 +9,7 @@ field's own zone go first anyway.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -127,7 +127,7 @@ class Lookup:
         return found
 
 
-class BadScene(Exception):
+class BadSceneError(Exception):
     """A scene that cannot be used; the others of its day can."""
 
     def __init__(self, scene: Scene, error: PublisherError) -> None:
@@ -184,7 +184,8 @@ class CogSource:
     """Implements :class:`sat_ingest.windows.WindowSource` over scenes and a block store.
 
     ``skips`` collects what was not used, and why: ``cloudy``, ``no_data``, ``outside`` (for
-    fields), or the code of the error that a scene met (for scenes).
+    fields), or the code of the error that a scene met (for scenes).  ``refused``: (field, its best
+    scene, ``cloudy`` or ``no_data``), for who wants to remember.
     """
 
     scenes: Sequence[Scene]
@@ -192,6 +193,7 @@ class CogSource:
     min_usable: float = MIN_USABLE
     skips: list[Skip] = field(default_factory=list)
     decisions: dict[str, boa.Decision] = field(default_factory=dict)
+    refused: list[tuple[str, str, str]] = field(default_factory=list)
 
     def windows(
         self, fields: Sequence[Field], since: int, until: int, bands: Sequence[str]
@@ -199,7 +201,7 @@ class CogSource:
         """Windows of the fields for days ``since`` to ``until`` (inclusive), day by day.
 
         Raises:
-            NetworkError, KeeperError, and `BudgetSpent`: with what was yielded before.
+            NetworkError, KeeperError, and `BudgetSpentError`: with what was yielded before.
         """
         days = by_day(scene for scene in self.scenes if since <= scene.day <= until)
         plots = self.plots(fields)
@@ -220,7 +222,7 @@ class CogSource:
         self, scenes: Sequence[Scene], plots: Sequence[Plot], bands: Sequence[str]
     ) -> Iterator[Window]:
         """Windows of one solar day; a scene that fails is skipped, and the day begun again."""
-        left = list(scenes)
+        left, renewed = list(scenes), set[str]()
         while left:
             try:
                 with rasterio.Env(
@@ -231,7 +233,11 @@ class CogSource:
                     self._fetch_bands(clear, bands)
                     yield from self._read(clear, bands)
                 return
-            except BadScene as bad:
+            except BadSceneError as bad:
+                # A replaced file is begun anew, once; nothing old of it is left.
+                if bad.error.code == "scene_changed" and bad.scene.id not in renewed:
+                    renewed.add(bad.scene.id)
+                    continue
                 self._skip(bad.scene, bad.error.code, 0, str(bad.error))
                 left = [scene for scene in left if scene.id != bad.scene.id]
 
@@ -275,6 +281,7 @@ class CogSource:
                 clear.append(look)
             else:
                 key = look.scenes[0].id, "cloudy" if seen else "no_data"
+                self.refused.append((look.plot.field.id, *key))
                 counts.setdefault(key, []).append(look.scenes[0])
         for (_, reason), found in counts.items():
             self._skip(found[0], reason, len(found))
@@ -380,10 +387,10 @@ def _naming(scene: Scene) -> Iterator[None]:
     try:
         yield
     except PublisherError as error:
-        raise BadScene(scene, error) from error
+        raise BadSceneError(scene, error) from error
     except RasterioError as error:
         wrapped = PublisherError("bad_tiff", f"{scene.id}: {str(error)[:200]}")
-        raise BadScene(scene, wrapped) from error
+        raise BadSceneError(scene, wrapped) from error
 
 
 def _lookup(grid: Grid, dataset: DatasetReader) -> Lookup:

@@ -37,14 +37,14 @@ _MAX_DOCUMENT = 16 * 1024 * 1024
 Sink = Callable[[int, bytes], None]
 
 
-class BudgetSpent(NetworkError):
+class BudgetSpentError(NetworkError):
     """``sat_budget_spent``: the allowance is used up; the next pull goes on from here."""
 
     def __init__(self) -> None:
         super().__init__("sat_budget_spent", "the byte budget is spent")
 
 
-class RemoteChanged(PublisherError):
+class RemoteChangedError(PublisherError):
     """``scene_changed``: the file is no longer the one whose parts are held."""
 
     def __init__(self, url: str) -> None:
@@ -70,13 +70,13 @@ class Budget:
         """How many of ``wanted`` bytes the next request may bring.
 
         Raises:
-            BudgetSpent: fewer than ``least`` are left.
+            BudgetSpentError: fewer than ``least`` are left.
         """
         if self.limit is None:
             return wanted
         left = self.limit - self.spent - HEADERS_RESERVE
         if left < min(least, wanted):
-            raise BudgetSpent
+            raise BudgetSpentError
         return min(wanted, left)
 
 
@@ -106,7 +106,7 @@ class Patience:
         self.sleep(asked_s + self.chance() * longest)
 
 
-class _Again(Exception):
+class _AgainError(Exception):
     """A failure that another try may mend."""
 
     def __init__(self, why: str, after_s: float = 0.0) -> None:
@@ -142,8 +142,8 @@ class Ranges:
         A cut range goes on at the byte reached.  With ``known`` the file must still be that one.
 
         Raises:
-            BudgetSpent: nothing more may be received; the sink has what came before.
-            RemoteChanged: it is another file now.
+            BudgetSpentError: nothing more may be received; the sink has what came before.
+            RemoteChangedError: it is another file now.
             PublisherError: ``no_ranges``, ``bad_range``, ``cog_truncated``, ``scene_gone``,
                 ``access_refused``, ``bad_answer``.
             NetworkError: ``link_failed``, ``server_busy``, ``tls_failed``.
@@ -159,8 +159,8 @@ class Ranges:
                         sink(at, chunk)
                         at += len(chunk)
                 if at == before:
-                    raise _Again("an empty answer")
-            except _Again as again:
+                    raise _AgainError("an empty answer")
+            except _AgainError as again:
                 idle = 0 if at - before >= _HEADWAY else idle + 1
                 self._wait(url, idle, again)
         if known is None:
@@ -177,11 +177,11 @@ class Ranges:
         while True:
             try:
                 return self._document(url, body)
-            except _Again as again:
+            except _AgainError as again:
                 idle += 1
                 self._wait(url, idle, again)
 
-    def _wait(self, url: str, idle: int, again: _Again) -> None:
+    def _wait(self, url: str, idle: int, again: _AgainError) -> None:
         if idle >= self._patience.attempts or again.after_s > _LONGEST_WAIT_S:
             code = "server_busy" if again.after_s else "link_failed"
             raise NetworkError(code, f"{_host(url)}: {again}", url=url) from again
@@ -195,7 +195,7 @@ class Ranges:
         with self._answer(url, headers, body) as answer:
             length = answer.headers.get("Content-Length", "")
             if length.isdigit() and self.budget.room(int(length)) < int(length):
-                raise BudgetSpent
+                raise BudgetSpentError
             return self._whole(url, answer)
 
     def _whole(self, url: str, answer: urllib3.BaseHTTPResponse) -> bytes:
@@ -223,7 +223,7 @@ class Ranges:
         with self._answer(url, headers) as answer:
             remote = _remote(url, answer, start, stop)
             if known and remote != known:
-                raise RemoteChanged(url)
+                raise RemoteChangedError(url)
             yield remote, self._chunks(answer, min(stop, remote.size) - start)
 
     def _chunks(self, answer: urllib3.BaseHTTPResponse, wanted: int) -> Iterator[bytes]:
@@ -284,9 +284,9 @@ def _failures_named() -> Iterator[None]:
         if isinstance(error.reason, SSLError):
             text = f"no safe connection ({error.reason}); is this machine's clock right?"
             raise NetworkError("tls_failed", text) from error
-        raise _Again(_short(error.reason or error)) from error
+        raise _AgainError(_short(error.reason or error)) from error
     except (HTTPError, OSError) as error:
-        raise _Again(_short(error)) from error
+        raise _AgainError(_short(error)) from error
 
 
 def _short(error: BaseException) -> str:
@@ -300,13 +300,13 @@ def _host(url: str) -> str:
 def _check(url: str, answer: urllib3.BaseHTTPResponse) -> None:
     status = answer.status
     if status in _RETRY:
-        raise _Again(f"answered {status}", _retry_after(answer.headers))
+        raise _AgainError(f"answered {status}", _retry_after(answer.headers))
     if status in _REFUSED:
         raise PublisherError("access_refused", f"{_host(url)} refuses {url} ({status})", url=url)
     if status in _GONE:
         raise PublisherError("scene_gone", f"{url} is not there ({status})", url=url)
     if status == 412:
-        raise RemoteChanged(url)
+        raise RemoteChangedError(url)
     if status == 416:
         raise PublisherError("cog_truncated", f"{url} is shorter than its header says", url=url)
     if status not in {200, 206}:

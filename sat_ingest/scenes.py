@@ -41,7 +41,7 @@ class Skip:
     detail: str = ""
 
 
-class Unusable(Exception):
+class UnusableError(Exception):
     """An item that is no usable scene; ``reason`` is the code for `Skip`."""
 
     def __init__(self, reason: str, detail: str = "") -> None:
@@ -89,14 +89,14 @@ def read_scene(found: Found, source: Source) -> Scene:
     """A scene from one item.
 
     Raises:
-        Unusable: ``bad_item``, ``bad_datetime``, ``bad_geometry``, ``no_scl``, ``jp2``,
+        UnusableError: ``bad_item``, ``bad_datetime``, ``bad_geometry``, ``no_scl``, ``jp2``,
             ``no_bands``; one missing band alone is no reason.
     """
     item = found.item
     name = _text(item.get("id"))
     said = item.get("properties")
     if not name or not name.isprintable() or not isinstance(said, dict):
-        raise Unusable("bad_item", "no id or no properties")
+        raise UnusableError("bad_item", "no id or no properties")
     footprint = _footprint(item)
     utc_s = _instant(said.get("datetime") or said.get("start_datetime"))
     assets, lacks = _assets(found, source)
@@ -135,10 +135,10 @@ def _instant(value: object) -> float:
     try:
         at = datetime.fromisoformat(_text(value))
     except ValueError:
-        raise Unusable("bad_datetime", repr(value)[:80]) from None
+        raise UnusableError("bad_datetime", repr(value)[:80]) from None
     seconds = (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
     if seconds < _FIRST_S:
-        raise Unusable("bad_datetime", "before Sentinel-2 flew")
+        raise UnusableError("bad_datetime", "before Sentinel-2 flew")
     return seconds
 
 
@@ -147,10 +147,10 @@ def _footprint(item: Mapping[str, Any]) -> BaseGeometry:
     try:
         found = _geometry(item.get("geometry")) or _from_box(item.get("bbox"))
     except (TypeError, ValueError, AttributeError, KeyError, IndexError, ShapelyError) as error:
-        raise Unusable("bad_geometry", str(error)[:80]) from error
+        raise UnusableError("bad_geometry", str(error)[:80]) from error
     west, south, east, north = found.bounds
     if not (-180 <= west < east <= 180 and -90 <= south < north <= 90):
-        raise Unusable("bad_geometry", "outside the world")
+        raise UnusableError("bad_geometry", "outside the world")
     return found
 
 
@@ -167,7 +167,8 @@ def _geometry(said: object) -> BaseGeometry | None:
 def _from_box(said: object) -> Polygon:
     if not isinstance(said, list) or len(said) != 4:
         raise ValueError("neither geometry nor box")
-    return box(*(float(each) for each in said))
+    west, south, east, north = map(float, said)
+    return box(west, south, east, north)
 
 
 def _baseline(said: Mapping[str, Any], *names: str) -> int | None:
@@ -247,6 +248,6 @@ def _fault(asset: Mapping[str, Any], band: str) -> str:
 def _check_assets(assets: Mapping[str, str], lacks: Mapping[str, str]) -> None:
     if "scl" not in assets:
         reason = lacks.get("scl", "no_asset")
-        raise Unusable("no_scl" if reason == "no_asset" else reason, "scl")
+        raise UnusableError("no_scl" if reason == "no_asset" else reason, "scl")
     if len(assets) == 1:
-        raise Unusable(next(iter(lacks.values()), "no_bands"), ", ".join(lacks))
+        raise UnusableError(next(iter(lacks.values()), "no_bands"), ", ".join(lacks))

@@ -46,7 +46,7 @@ Span = tuple[int, int]
 Pixels = tuple[int, int, int, int]  # row, column, height, width
 
 
-class _Missing(Exception):
+class _MissingError(Exception):
     def __init__(self, start: int, stop: int) -> None:
         super().__init__()
         self.span = (start, stop)
@@ -142,7 +142,8 @@ class SparseCog:
     @property
     def remote(self) -> Remote:
         """The file of which this is a part."""
-        assert self._remote is not None
+        if self._remote is None:
+            raise ValueError("nothing is known of the remote file yet")
         return self._remote
 
     def ensure(self, windows: Iterable[Pixels]) -> None:
@@ -215,7 +216,7 @@ class SparseCog:
         for _ in range(_MAX_HEAD_READS):
             try:
                 head = read_head(self._piece)
-            except _Missing as missing:
+            except _MissingError as missing:
                 self._fetch_piece(*missing.span)
             else:
                 self._head_found(head)
@@ -226,7 +227,7 @@ class SparseCog:
         for at, piece in self._pieces.items():
             if at <= start and stop <= at + len(piece):
                 return piece[start - at : stop - at]
-        raise _Missing(held_until(merged(self._held), start, stop), stop)
+        raise _MissingError(held_until(merged(self._held), start, stop), stop)
 
     def _fetch_piece(self, start: int, stop: int) -> None:
         if self._remote and stop > self._remote.size:

@@ -81,7 +81,7 @@ class TiffHead:
 
     def touched(self, row: int, column: int, height: int, width: int) -> dict[int, int]:
         """Blocks under a window, each with how many of its rows must be known (from its top)."""
-        found = {}
+        found: dict[int, int] = {}
         for down in range(row // self.block_height, -(-(row + height) // self.block_height)):
             rows = min(row + height - down * self.block_height, self.block_height)
             first, stop = column // self.block_width, -(-(column + width) // self.block_width)
