@@ -10,18 +10,15 @@ field's own zone go first anyway.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import numpy as np
 import rasterio
-from affine import Affine
 from numpy.typing import NDArray
 from rasterio.errors import RasterioError
 from rasterio.features import geometry_mask
 from rasterio.io import DatasetReader
-from rasterio.warp import transform as reproject
 from rasterio.warp import transform_geom
 from rasterio.windows import Window as PixelWindow
 
@@ -31,10 +28,10 @@ from sat_ingest import boa
 from sat_ingest.block_store import BlockStore
 from sat_ingest.catalogue import is_web
 from sat_ingest.choice import Plot, by_day, ranked
-from sat_ingest.grid import PIXEL_M, Grid
+from sat_ingest.grid import Grid
 from sat_ingest.masks import scene_mask
+from sat_ingest.pictures import Bool, LocalPicture, Lookup, Picture, lookup_in
 from sat_ingest.scenes import Scene, Skip
-from sat_ingest.sparse_cog import Pixels
 from sat_ingest.windows import Window
 
 # Below this share of usable pixels a date says nothing about a field.
@@ -42,89 +39,6 @@ MIN_USABLE = 0.5
 # GDAL's cache of decoded blocks, megabytes; a node has little.
 _GDAL_CACHE_MB = 48
 _SAMPLE_STEP = 8
-
-Bool = NDArray[np.bool_]
-Rows = NDArray[np.int64]
-
-
-class Picture(Protocol):
-    """One band of one scene, near or far."""
-
-    def ensure(self, windows: Sequence[Pixels]) -> None:
-        """Make windows (row, column, height, width) readable."""
-
-    def opened(self) -> AbstractContextManager[DatasetReader]:
-        """The file, as rasterio reads it."""
-
-    def strips(self) -> Sequence[Pixels]:
-        """Windows that can be read for nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class LocalPicture:
-    """A TIFF on this machine."""
-
-    path: str
-
-    def ensure(self, windows: Sequence[Pixels]) -> None:
-        """Nothing to do."""
-
-    @contextmanager
-    def opened(self) -> Iterator[DatasetReader]:
-        """The file, as rasterio reads it."""
-        with rasterio.open(self.path, driver="GTiff", sharing=False) as dataset:
-            yield dataset
-
-    def strips(self) -> Sequence[Pixels]:
-        """The whole file."""
-        with self.opened() as dataset:
-            return [(0, 0, dataset.height, dataset.width)]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Lookup:
-    """Where the pixels of a grid lie in a file: ``rows`` and ``columns`` int64 [height, width]."""
-
-    rows: Rows
-    columns: Rows
-    inside: Bool
-
-    @classmethod
-    def of(cls, grid: Grid, epsg: int, placed: Affine, height: int, width: int) -> Lookup:
-        """The nearest pixel under each centre; ``placed``: (column, row) to metres, north up."""
-        x = grid.left + PIXEL_M * (np.arange(grid.width) + 0.5)
-        y = grid.top - PIXEL_M * (np.arange(grid.height) + 0.5)
-        xs, ys = (part.copy() for part in np.meshgrid(x, y))
-        if epsg != grid.epsg:
-            there = reproject(f"EPSG:{grid.epsg}", f"EPSG:{epsg}", xs.ravel(), ys.ravel())
-            xs, ys = (np.reshape(part, xs.shape) for part in there[:2])
-        columns = np.floor((xs - placed.c) / placed.a).astype(np.int64)
-        rows = np.floor((ys - placed.f) / placed.e).astype(np.int64)
-        inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
-        return cls(rows, columns, inside)
-
-    @property
-    def window(self) -> Pixels | None:
-        """The smallest window with all pixels, None when all lie outside."""
-        if not self.inside.any():
-            return None
-        rows, columns = self.rows[self.inside], self.columns[self.inside]
-        top, left = int(rows.min()), int(columns.min())
-        return top, left, int(rows.max()) - top + 1, int(columns.max()) - left + 1
-
-    def read(self, dataset: DatasetReader, wanted: Bool) -> NDArray[np.uint16]:
-        """Numbers [height, width] where ``wanted``, 0 elsewhere and outside the file."""
-        found = np.zeros(self.rows.shape, np.uint16)
-        window = self.window
-        if window is None:
-            return found
-        top, left, height, width = window
-        data = dataset.read(1, window=PixelWindow(left, top, width, height))
-        taken = self.inside & wanted
-        found[taken] = data[self.rows[taken] - top, self.columns[taken] - left]
-        if dataset.nodata:
-            found[found == dataset.nodata] = 0
-        return found
 
 
 class BadSceneError(Exception):
@@ -322,7 +236,7 @@ class CogSource:
                 for scene in scenes:
                     with _naming(scene):
                         dataset = opened[scene.id, band]
-                        numbers = _lookup(look.plot.grid, dataset).read(
+                        numbers = lookup_in(look.plot.grid, dataset).read(
                             dataset, look.taken[scene.id]
                         )
                     found |= boa.corrected(numbers, self.decisions[scene.id].offset)
@@ -345,7 +259,7 @@ class CogSource:
         """The BOA offset: clear land of the fields, and all else that is here of the band."""
         with _naming(scene):
             fields = [
-                _lookup(look.plot.grid, dataset).read(
+                lookup_in(look.plot.grid, dataset).read(
                     dataset, look.taken[scene.id] & scene_mask(look.scl).usable
                 )
                 for look in looks
@@ -376,7 +290,7 @@ class CogSource:
     def _fetch(picture: Picture, grids: Sequence[Grid]) -> list[Lookup]:
         """Make all that grids need of a picture readable; where each grid lies in it."""
         with picture.opened() as dataset:
-            lookups = [_lookup(grid, dataset) for grid in grids]
+            lookups = [lookup_in(grid, dataset) for grid in grids]
         picture.ensure([lookup.window for lookup in lookups if lookup.window])
         return lookups
 
@@ -391,18 +305,6 @@ def _naming(scene: Scene) -> Iterator[None]:
     except RasterioError as error:
         wrapped = PublisherError("bad_tiff", f"{scene.id}: {str(error)[:200]}")
         raise BadSceneError(scene, wrapped) from error
-
-
-def _lookup(grid: Grid, dataset: DatasetReader) -> Lookup:
-    """Where a grid lies in a file.
-
-    Raises:
-        PublisherError: ``bad_tiff``: no EPSG code, turned, or more than one band.
-    """
-    epsg, placed = dataset.crs.to_epsg() if dataset.crs else None, dataset.transform
-    if not epsg or placed.b or placed.d or placed.a <= 0 or placed.e >= 0 or dataset.count != 1:
-        raise PublisherError("bad_tiff", f"{dataset.name}: not a north-up picture of one band")
-    return Lookup.of(grid, epsg, placed, dataset.height, dataset.width)
 
 
 def _telling(scene: Scene, bands: Sequence[str]) -> str:
