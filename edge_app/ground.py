@@ -5,6 +5,7 @@ from __future__ import annotations
 from field_data.document_store import DocumentStore
 from field_data.events import EventLog
 from field_data.photos import PhotoStore
+from field_data.registry import Registry
 
 
 class Ground:
@@ -15,3 +16,4 @@ class Ground:
         self.photos = photos
         self.node = node
         self.events = EventLog(store, node)
+        self.registry = Registry(store, self.events)

@@ -35,12 +35,19 @@ class Settings:
     min_free_mb: int = _setting(200, "Below this free space the health page warns, in megabytes.")
     teach_pin: str = _setting("", "PIN of the page /teach, 6 characters or more; without, no page.")
 
+    sat_weekly_mb: int = _setting(
+        20, "Satellite scenes fetched in a week at most, in megabytes; 0 for no limit."
+    )
+    sat_cache_mb: int = _setting(500, "Disk that parts of satellite scenes may take, in megabytes.")
+
     def __post_init__(self) -> None:
         wrong = {
             "port must be 0 to 65535": not 0 <= self.port <= 65535,
             "workers must be 1 to 16": not 1 <= self.workers <= 16,
             "queue must be 0 to 500": not 0 <= self.queue <= 500,
             "min_free_mb must not be negative": self.min_free_mb < 0,
+            "sat_weekly_mb must not be negative": self.sat_weekly_mb < 0,
+            "sat_cache_mb must be 10 or more": self.sat_cache_mb < 10,
             "teach_pin must have 6 characters or more": 0 < len(self.teach_pin) < 6,
         }
         for problem, found in wrong.items():
