@@ -21,7 +21,7 @@ class Ground:
         self.photos = photos
         self.node = node
         self.settings = settings or Settings()
-        self.events = EventLog(store, node)
+        self.events = EventLog(store, node, photos)
         self.people = People(store)
         self.audit = AuditLog(store, photos.folder.parent)
         self.gate = Gate(store, self.people, self.audit)
