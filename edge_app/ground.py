@@ -9,6 +9,8 @@ from field_data.document_store import DocumentStore
 from field_data.events import EventLog
 from field_data.people import People
 from field_data.photos import PhotoStore
+from field_data.privacy import Privacy
+from field_data.retention import Retention, Rules
 
 
 class Ground:
@@ -25,3 +27,14 @@ class Ground:
         self.people = People(store)
         self.audit = AuditLog(store, photos.folder.parent)
         self.gate = Gate(store, self.people, self.audit)
+        self.privacy = Privacy(
+            store, photos, self.events, self.people, self.audit, self.gate.forget_person
+        )
+        self.retention = Retention(self._rules(), store, photos, self.events, self.audit)
+
+    def _rules(self) -> Rules:
+        return Rules(
+            self.settings.keep_answers_days,
+            self.settings.keep_observation_photos_days,
+            self.settings.keep_audit_days,
+        )

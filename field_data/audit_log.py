@@ -8,6 +8,7 @@ entries cut off at the end are missed.  Entries hold ids and codes, never names 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -159,16 +160,26 @@ class AuditLog:
 
         Only from the beginning, and the chain says so: the next entry names the last one removed.
         """
-        old: list[Entry] = []
-        for entry in self.all():
-            if entry.at.trust is Trust.UNKNOWN or entry.at.utc_s >= before_utc_s:
-                break
-            old.append(entry)
-        if old:
+        if old := self._older_than(before_utc_s):
             details = {"up_to": old[-1].seq, "hash": old[-1].hash, "removed": len(old)}
             self.append(actor, Action.TRIMMED, details=details)
             self._table.remove(doc_ids=[entry.seq for entry in old])
         return len(old)
+
+    def older_than(self, utc_s: float) -> int:
+        """How many entries :meth:`trim` would remove."""
+        return len(self._older_than(utc_s))
+
+    def _older_than(self, utc_s: float) -> list[Entry]:
+        """Up to the last entry whose date can be trusted and is older; those before it are too."""
+
+        def dated(entry: Entry) -> bool:
+            return entry.at.trust is not Trust.UNKNOWN
+
+        first = list(itertools.takewhile(lambda e: not dated(e) or e.at.utc_s < utc_s, self.all()))
+        while first and not dated(first[-1]):
+            first.pop()
+        return first
 
     def _last(self) -> Entry | None:
         found = self._table.after(self._table.last_id() - 1, 1)

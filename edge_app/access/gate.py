@@ -17,7 +17,7 @@ from edge_app.access.limits import (
     ROLES_WITH_TABLET,
     TABLET,
 )
-from field_data.audit_log import STRANGER, Action, AuditLog
+from field_data.audit_log import NODE, STRANGER, Action, AuditLog
 from field_data.document_store import DocumentStore
 from field_data.errors import PersonError
 from field_data.known_devices import KnownDevices
@@ -118,6 +118,10 @@ class Gate:
         self._audit.append(actor, Action.SESSION_ENDED, person, {"sessions": ended})
         return ended
 
+    def forget_person(self, person: str) -> None:
+        """Let nothing of a person who was erased open anything any more."""
+        self.end_sessions(NODE, person)
+
     def end_session(self, actor: str, person: str, id: str) -> None:
         """End one session of a person."""
         if self.sessions.end(person, id):
@@ -169,14 +173,16 @@ class Gate:
         self.change_secret(person.id, person, secret, but=None)
         return person
 
-    def pairing_code(self, person: Person) -> str:
+    def pairing_code(self, actor: str, person: Person) -> str:
         """A code that logs a tablet in as that person, once, for ten minutes.
 
         Raises PersonError ``no_tablet_for_role``.
         """
         if person.role not in ROLES_WITH_TABLET:
             raise PersonError("no_tablet_for_role", "tablets are for agents and agronomists")
-        return self.codes.issue(Purpose.PAIRING, person.id, PAIRING_S)
+        code = self.codes.issue(Purpose.PAIRING, person.id, PAIRING_S)
+        self._audit.append(actor, Action.INVITED, person.id, {"tablet": True})
+        return code
 
     def pairing_of(self, code: str) -> Person | None:
         """Whom a pairing code is for."""
