@@ -32,6 +32,11 @@ class Ground:
         )
         self.retention = Retention(self._rules(), store, photos, self.events, self.audit)
 
+    def daily(self) -> None:
+        """What is done once a day: what is too old goes."""
+        self.gate.sessions.tidy()
+        self.retention.run()
+
     def _rules(self) -> Rules:
         return Rules(
             self.settings.keep_answers_days,

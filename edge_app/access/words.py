@@ -69,4 +69,5 @@ ACTIONS: dict[Action, LazyString] = {
     Action.ERASED: _l("data erased"),
     Action.RETENTION: _l("old things removed"),
     Action.TRIMMED: _l("old entries of this log removed"),
+    Action.LOSS_ACCEPTED: _l("loss of entries accepted"),
 }

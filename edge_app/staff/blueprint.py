@@ -24,10 +24,9 @@ def _take_lang(_endpoint: str | None, values: dict[str, str] | None) -> None:
     (values or {}).pop("lang", None)
 
 
-@blueprint.app_url_defaults
-def _add_lang(endpoint: str, values: dict[str, str]) -> None:
-    if endpoint.startswith("staff."):
-        values.setdefault("lang", request_lang())
+@blueprint.url_defaults
+def _add_lang(_endpoint: str, values: dict[str, str]) -> None:
+    values.setdefault("lang", request_lang())
 
 
 @blueprint.app_context_processor

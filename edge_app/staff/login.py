@@ -36,7 +36,6 @@ def login() -> AnyResponse:
         person = gate().login(
             request.form.get("login", ""),
             request.form.get("secret", ""),
-            device=device_name(),
             known=request.cookies.get(DEVICE_COOKIE),
         )
     except (PersonError, BusyError) as error:

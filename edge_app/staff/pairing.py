@@ -33,7 +33,7 @@ def pair() -> AnyResponse:
         code = gate().pairing_code(the_person().id, person)
     except PersonError as error:
         return page("staff/pair.html", error, choice=_choice())
-    link = _tablet_address() + url_for("pairing.tablet", code=code)
+    link = _tablet_address() + url_for("pairing.tablet", code=code, lang=person.lang)
     minutes = round(PAIRING_S / 60)
     return page(
         "staff/pair_code.html", one=person, code=code, link=link, picture=qr(link), minutes=minutes

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Response, abort, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from edge_app.access.guard import current_session, gate, ground, the_person
+from edge_app.access.guard import current_session, gate, ground, looked_at, the_person
 from edge_app.access.secrets import wants_passphrase
 from edge_app.i18n import request_lang
 from edge_app.languages import LANGS
@@ -37,7 +37,10 @@ def _people(error: PersonError | None = None) -> Response:
 @blueprint.get("/people/<id>")
 def person(id: str) -> AnyResponse:
     """One person: role, devices, what can be done."""
-    return _person(_known(id))
+    one = _known(id)
+    if id != the_person().id:
+        looked_at(id)
+    return _person(one)
 
 
 def _person(person: Person, error: PersonError | None = None) -> Response:
