@@ -2,18 +2,46 @@
 
 from __future__ import annotations
 
+from edge_app.access.gate import Gate
+from edge_app.settings import Settings
+from field_data.audit_log import AuditLog
 from field_data.document_store import DocumentStore
 from field_data.events import EventLog
+from field_data.people import People
 from field_data.photos import PhotoStore
+from field_data.privacy import Privacy
 from field_data.registry import Registry
+from field_data.retention import Retention, Rules
 
 
 class Ground:
     """The ground truth of one node; pages and the tablets' API reach it through here."""
 
-    def __init__(self, store: DocumentStore, photos: PhotoStore, node: str) -> None:
+    def __init__(
+        self, store: DocumentStore, photos: PhotoStore, node: str, settings: Settings | None = None
+    ) -> None:
         self.store = store
         self.photos = photos
         self.node = node
-        self.events = EventLog(store, node)
+        self.settings = settings or Settings()
+        self.events = EventLog(store, node, photos)
         self.registry = Registry(store, self.events)
+        self.people = People(store)
+        self.audit = AuditLog(store, photos.folder.parent)
+        self.gate = Gate(store, self.people, self.audit)
+        self.privacy = Privacy(
+            store, photos, self.events, self.people, self.audit, self.gate.forget_person
+        )
+        self.retention = Retention(self._rules(), store, photos, self.events, self.audit)
+
+    def daily(self) -> None:
+        """What is done once a day: what is too old goes."""
+        self.gate.sessions.tidy()
+        self.retention.run()
+
+    def _rules(self) -> Rules:
+        return Rules(
+            self.settings.keep_answers_days,
+            self.settings.keep_observation_photos_days,
+            self.settings.keep_audit_days,
+        )

@@ -32,6 +32,8 @@ from models.counting import CountReading
 from models.diagnosis import Diagnoser, Reading
 
 MODEL_FOLDER = Path(__file__).parents[1] / "models" / "leaf_health"
+# Anybody may ask how the box is: that must cost little.  ``ghalla check`` reads the whole log.
+_WATCHED = 200
 TRAP_FOLDER = MODEL_FOLDER.parent / "trap_insects"
 
 
@@ -93,9 +95,10 @@ class FarmNode:
             self.id = node_id(self._store)
             self._photos = PhotoStore(home / "photos")
             self._log = DiagnosisLog(self._store, self._photos)
-            self.ground = Ground(self._store, self._photos, self.id)
+            self.ground = Ground(self._store, self._photos, self.id, self.settings)
             # Beside a store that was set aside every photo looks unused: keep them until the
             # keeper has looked at it.
+            self.ground.privacy.resume()
             if not health.set_aside(home):
                 self._log.tidy()
             self._pin = PinGuard(self.settings.teach_pin)
@@ -223,6 +226,7 @@ class FarmNode:
             health.disk_part(self.home, self.settings),
             *health.model_parts(self._model, self._live.name, self._live.life),
             health.trap_part(TRAP_FOLDER),
+            health.audit_part(self.ground.audit, last=_WATCHED),
             health.clock_part(),
             health.advice_part(self._advice),
             health.fonts_part(),

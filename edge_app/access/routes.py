@@ -1,0 +1,74 @@
+"""Every endpoint and who may use it: the one table, enforced by :mod:`edge_app.access.guard`.
+
+An endpoint that is not here is refused.  ``PUBLIC`` is everybody, logged in or not; a set of roles
+is exactly those.  Which records a role may see of what an endpoint shows is in
+:mod:`edge_app.access.rights`.
+"""
+
+from __future__ import annotations
+
+from field_data.people import Role
+
+PUBLIC = None
+EVERYBODY = frozenset(Role)
+STAFF = frozenset({Role.AGENT, Role.AGRONOMIST, Role.KEEPER})
+TABLETS = frozenset({Role.AGENT, Role.AGRONOMIST})
+KEEPER = frozenset({Role.KEEPER})
+
+ROUTES: dict[str, frozenset[Role] | None] = {
+    # Farmers' pages and the API for programs.
+    "static": PUBLIC,
+    "root.start": PUBLIC,
+    "api.diagnose": PUBLIC,
+    "api.health": PUBLIC,
+    "pages.home": PUBLIC,
+    "pages.photo": PUBLIC,
+    "pages.result": PUBLIC,
+    "pages.kept_photo": PUBLIC,
+    "pages.ask_agent": PUBLIC,
+    "pages.asked": PUBLIC,
+    "pages.card": PUBLIC,
+    "pages.audio": PUBLIC,
+    "pages.symptoms": PUBLIC,
+    "pages.past": PUBLIC,
+    "pages.erase": PUBLIC,
+    "pages.privacy": PUBLIC,
+    "pages.health": PUBLIC,
+    "pages.traps": PUBLIC,
+    "pages.trap": PUBLIC,
+    "pages.teaching": PUBLIC,  # behind the teaching PIN
+    "pages.lesson": PUBLIC,
+    "pages.undo": PUBLIC,
+    # Coming in, with a secret or a one-time code.
+    "staff.login": PUBLIC,
+    "staff.setup": PUBLIC,
+    "staff.welcome": PUBLIC,
+    "pairing.tablet": PUBLIC,
+    # Everybody who is logged in.
+    "me.me": EVERYBODY,
+    "staff.logout": EVERYBODY,
+    "staff.home": EVERYBODY,
+    "staff.account": EVERYBODY,
+    "staff.account_secret": EVERYBODY,
+    "staff.account_end": EVERYBODY,
+    "staff.account_export": EVERYBODY,
+    "staff.account_erase": EVERYBODY,
+    # Tablets: for oneself; the keeper for agents and agronomists.
+    "staff.pair": STAFF,
+    # The keeper.
+    "staff.people": KEEPER,
+    "staff.person": KEEPER,
+    "staff.person_change": KEEPER,
+    "staff.person_invite": KEEPER,
+    "staff.person_active": KEEPER,
+    "staff.person_end": KEEPER,
+    "staff.person_export": KEEPER,
+    "staff.person_erase": KEEPER,
+    "staff.audit": KEEPER,
+}
+
+
+def allowed(endpoint: str, role: Role | None) -> bool:
+    """Whether somebody with that role (None: not logged in) may use the endpoint."""
+    roles = ROUTES.get(endpoint, frozenset())
+    return True if roles is PUBLIC else role in roles
