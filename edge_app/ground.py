@@ -14,4 +14,4 @@ class Ground:
         self.store = store
         self.photos = photos
         self.node = node
-        self.events = EventLog(store, node)
+        self.events = EventLog(store, node, photos)
