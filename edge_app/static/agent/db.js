@@ -73,7 +73,8 @@ export async function photoSent(sha256, sent) {
 }
 
 // A draft becomes a record in one step: at no moment are there none or two of it.
-export const finishDraft = (draftId, value) => write(["drafts", "records"], async (d, r) => {
+export const finishDraft = (draftId, value, replaced) => write(["drafts", "records"], async (d, r) => {
+  if (replaced && replaced !== value.id) await r.delete(replaced);
   await r.put(value);
   await d.delete(draftId);
 });
