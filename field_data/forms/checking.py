@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from field_data.forms import normalising
 from field_data.forms.definition import NUMBERS, WHOLE, Check, Form, Question, Section, Type
 from field_data.forms.expressions import evaluate, is_true, references
-from field_data.forms.normalising import Refused, Remark
+from field_data.forms.normalising import MOST, Refused, Remark
 from field_data.forms.problems import FormError, Problem
 from field_data.types import HEALTHY
 
@@ -245,12 +245,16 @@ def _photos(question: Question, given: Any) -> list[str]:
 
 
 def _is_close(given: Any, value: Any) -> bool:
-    numbers = all(type(each) in (int, float) for each in (given, value))
-    if numbers:
-        return abs(given - value) <= _CLOSE * max(1.0, abs(value))
-    return type(given) is type(value) and bool(given == value)
+    """Whether a tablet calculated the same, but for the last digits of a double."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return type(given) is type(value) and bool(given == value)
+    if type(given) not in (int, float) or not abs(given) <= MOST:
+        return False
+    return bool(abs(given - value) <= _CLOSE * max(1.0, abs(value)))
 
 
 def _brief(given: Any) -> str:
     """What was given, short enough for a message."""
+    if isinstance(given, int) and abs(given) > MOST:
+        return "a huge number"
     return str(given)[:60] if isinstance(given, str | int | float) else type(given).__name__

@@ -18,7 +18,8 @@ from typing import Any
 WEST, SOUTH, EAST, NORTH = -17.5, 20.5, -0.9, 36.1
 OLDEST = datetime.date(2000, 1, 1)
 COARSE_M = 100.0
-_BIGGEST = 2.0**53
+# Up to here every whole number is a double of its own.
+MOST = 2.0**53
 _LONGEST_NUMBER = 40
 
 _FOLD = str.maketrans(
@@ -50,7 +51,7 @@ class Refused(Exception):  # noqa: N818
 
 def plain_number(value: float) -> int | float:
     """A double as JavaScript writes it in JSON: whole ones without a point."""
-    return int(value) if value.is_integer() and abs(value) <= _BIGGEST else value
+    return int(value) if value.is_integer() and abs(value) <= MOST else value
 
 
 def number(value: Any, remark: Remark) -> int | float:
@@ -65,8 +66,8 @@ def number(value: Any, remark: Remark) -> int | float:
         raise Refused("not_a_number")
     if isinstance(value, float) and not math.isfinite(value):
         raise Refused("not_finite")
-    if abs(value) > _BIGGEST:
-        raise Refused("out_of_range", low=-_BIGGEST, high=_BIGGEST)
+    if abs(value) > MOST:
+        raise Refused("out_of_range", low=-MOST, high=MOST)
     return plain_number(float(value))
 
 
