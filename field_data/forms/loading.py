@@ -21,7 +21,6 @@ from field_data.forms.definition import (
     Form,
     Question,
     Section,
-    Texts,
     Type,
 )
 from field_data.forms.expressions import (
@@ -317,9 +316,9 @@ class _Reader:
                 raise bad_form(self._file, place, f"{key}: {name} takes no answer")
         for name, literal in comparisons(tree):
             question = self._questions.get(name)
-            if question and question.choices and isinstance(literal, str):
-                if question.choice(literal) is None:
-                    raise bad_form(self._file, place, f"{key}: {name} has no choice {literal}")
+            offered = [choice.key for choice in question.choices] if question else []
+            if offered and isinstance(literal, str) and literal not in offered:
+                raise bad_form(self._file, place, f"{key}: {name} has no choice {literal}")
         return tree
 
 
