@@ -14,14 +14,13 @@ export class Refused extends Error {
 // No answer: no network, no node, or a reply that was cut off.
 export class Unreachable extends Error {}
 
-let csrf = null;
-export const setToken = (token) => { csrf = token; };
+let token = {};
+export const setToken = (header, value) => { token = { [header]: value }; };
 
 export async function call(method, path, { body, type, etag, patience_s = 30 } = {}) {
-  const headers = { Accept: "application/json" };
+  const headers = { Accept: "application/json", ...(method === "GET" ? {} : token) };
   if (type) headers["Content-Type"] = type;
   if (etag) headers["If-None-Match"] = etag;
-  if (method !== "GET" && csrf) headers["X-Ghalla-CSRF"] = csrf;
   const url = `/api/v1/${path}${path.includes("?") ? "&" : "?"}lang=${currentLang()}`;
   let reply, said;
   try {

@@ -78,7 +78,9 @@ export const finishDraft = (draftId, value, replaced) => write(["drafts", "recor
   await r.put(value);
   await d.delete(draftId);
 });
-export const putRecord = (value) => write(["records"], (store) => store.put(value));
+export const putRecords = (values) => write(["records"], async (store) => {
+  for (const value of values) await store.put(value);
+});
 
 // What the node says of a record; what it does not say stays.
 export const amendRecord = (id, news) => write(["records"], async (store) => {

@@ -65,17 +65,18 @@ export function watch() {
 
 // Who works here, and what time the node believes it is.
 async function meet() {
-  const { said } = await call("GET", "me");
-  setToken(said.csrf);
-  const ahead_s = said.time.trust === "unknown" ? null : said.time.utc_s - Date.now() / 1000;
+  const { said: { csrf, csrf_header, ...person } } = await call("GET", "me");
+  setToken(csrf_header, csrf);
   const before = await db.meta("me");
-  if (JSON.stringify(before) !== JSON.stringify(said.person)) await db.setMeta("me", said.person);
-  await db.setMeta("clock", { ahead_s });
+  if (before?.id !== person.id || before?.lang !== person.lang) await db.setMeta("me", person);
+  const { said: { time, ...node } } = await call("GET", "node");
+  const ahead_s = time.trust === "unknown" ? null : time.utc_s - Date.now() / 1000;
+  await db.setMeta("node", { ...node, ahead_s });
 }
 
 // This moment by the node's clock if it is known to differ by more than two minutes.
 export async function moment() {
-  const { ahead_s } = (await db.meta("clock")) || {};
+  const { ahead_s } = (await db.meta("node")) || {};
   const off = ahead_s && Math.abs(ahead_s) > 120 ? ahead_s : 0;
   return { utc_s: Math.round(Date.now() + 1000 * off) / 1000, trust: "tablet" };
 }
