@@ -1,4 +1,4 @@
-"""An event as JSON, to and fro: what a tablet sends, what the node answers."""
+"""An event as JSON: what a tablet sends, read strictly, and how the node shows it."""
 
 from __future__ import annotations
 

@@ -12,9 +12,10 @@ import binascii
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from edge_app.agent.drafts import MAX_EVENT_BYTES, draft_of
-from edge_app.agent.intake import MAX_PHOTO_BYTES, take_event, take_photo
+from edge_app.agent.drafts import draft_of
+from edge_app.agent.intake import MAX_PHOTO_BYTES, receipt_json, take_event, take_photo
 from edge_app.agent.strict_json import parse
+from edge_app.agent.vocabulary import Words
 from edge_app.ground import Ground
 from field_data.errors import PersonError
 from field_data.people import Person
@@ -26,7 +27,7 @@ _TIMES_IN_VAIN = 50
 Item = dict[str, Any]
 
 
-def take_file(ground: Ground, person: Person, file: BinaryIO) -> Iterator[Item]:
+def take_file(ground: Ground, person: Person, file: BinaryIO, words: Words) -> Iterator[Item]:
     """Keep what is in an export file; one item a line, in order, each durable when it comes.
 
     ``{"event" | "photo": name, "ok": True, "replayed": bool, …}``, or ``"ok": False`` with
@@ -38,7 +39,7 @@ def take_file(ground: Ground, person: Person, file: BinaryIO) -> Iterator[Item]:
     """
     in_vain = 0
     for line in _lines(file):
-        item = _take_line(ground, person, line)
+        item = _take_line(ground, person, line, words)
         if item is not None:
             in_vain = -1 if item["ok"] or in_vain < 0 else in_vain + 1
             if in_vain > _TIMES_IN_VAIN:
@@ -55,7 +56,7 @@ def _lines(file: BinaryIO) -> Iterator[bytes]:
         yield line.strip()
 
 
-def _take_line(ground: Ground, person: Person, line: bytes) -> Item | None:
+def _take_line(ground: Ground, person: Person, line: bytes, words: Words) -> Item | None:
     if not line:
         return None
     name: Item = {}
@@ -67,7 +68,7 @@ def _take_line(ground: Ground, person: Person, line: bytes) -> Item | None:
             _known_format(said)
             return None
         name = _named(said)
-        return {**name, "ok": True, **_take(ground, person, said)}
+        return {**name, "ok": True, **_take(ground, person, said, words)}
     except PersonError as error:
         problems = error.details.get("problems", [])
         return {**name, "ok": False, "code": error.code, "problems": problems}
@@ -86,18 +87,13 @@ def _named(said: Item) -> Item:
     return {"event": str(event.get("id", ""))[:26]} if isinstance(event, dict) else {}
 
 
-def _take(ground: Ground, person: Person, said: Item) -> Item:
+def _take(ground: Ground, person: Person, said: Item, words: Words) -> Item:
     if said.keys() == {"photo", "jpeg"}:
         new = take_photo(ground, str(said["photo"]), _decoded(said["jpeg"]))
         return {"replayed": not new}
     if said.keys() == {"event"}:
-        kept = take_event(ground, person, draft_of(said["event"]))
-        receipt = kept.receipt
-        return {
-            "replayed": receipt.replayed,
-            "seq": receipt.event.seq,
-            "warnings": list(kept.warnings),
-        }
+        kept = take_event(ground, person, draft_of(said["event"]), words)
+        return receipt_json(ground, kept)
     raise PersonError("not_an_export", "a line that is neither photo nor event")
 
 
@@ -107,5 +103,3 @@ def _decoded(text: Any) -> bytes:
     except (binascii.Error, ValueError, TypeError) as error:
         raise PersonError("photo_damaged", "not a photo in base64") from error
 
-
-assert MAX_EVENT_BYTES < _MAX_PHOTO_LINE

@@ -3,31 +3,32 @@ command line."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
+from edge_app.agent.vocabulary import Words
 from edge_app.ground import Ground
-from field_data.clock import BUILT_UTC_S, now
+from field_data.clock import Clock
 from field_data.errors import PersonError
 from field_data.events import Draft, Event, Kind, Receipt
+from field_data.forms.problems import Problem
+from field_data.observations import check_observation
 from field_data.people import Person, Role
 from field_data.photos import photo_of, refuse_metadata
-from field_data.types import Trust
 from models.preprocess import read_header
 
 MAX_PHOTO_BYTES = 3 * 1024 * 1024
 # Who may record for others and correct what others recorded.
 _OVERSEERS = frozenset({Role.AGRONOMIST, Role.KEEPER})
-_DAY_S = 86400
+CLOCK = Clock()
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A record is durable; ``warnings`` are codes of what looked odd but was kept."""
+    """A record is durable; ``warnings`` say what looked odd in it."""
 
     receipt: Receipt
-    warnings: tuple[str, ...]
+    warnings: tuple[Problem, ...]
 
 
 def take_photo(ground: Ground, sha256: str, jpeg: bytes) -> bool:
@@ -53,7 +54,7 @@ def take_photo(ground: Ground, sha256: str, jpeg: bytes) -> bool:
     return new
 
 
-def take_event(ground: Ground, person: Person, draft: Draft) -> Kept:
+def take_event(ground: Ground, person: Person, draft: Draft, words: Words) -> Kept:
     """Check and keep one event; durable when this returns.
 
     Raises:
@@ -62,8 +63,14 @@ def take_event(ground: Ground, person: Person, draft: Draft) -> Kept:
         KeeperError: ``disk_full``.
     """
     _may_record(ground, person, draft)
-    checked, warnings = _checked(ground, draft)
-    return Kept(ground.events.append(checked), (*_doubts(draft), *warnings))
+    if draft.kind is not Kind.OBSERVATION:
+        taken = ground.registry.append(draft)
+        notes = [Problem("", note.code, note.details) for note in taken.notes]
+        return Kept(taken.receipt, tuple(notes))
+    known = ground.events.get(draft.id)
+    arrival = check_observation(draft, ground.forms, words, CLOCK, known)
+    flags = [Problem("", arrival.unchecked, {})] if arrival.unchecked else []
+    return Kept(ground.events.append(arrival.draft), (*flags, *arrival.warnings))
 
 
 def _may_record(ground: Ground, person: Person, draft: Draft) -> None:
@@ -77,18 +84,24 @@ def _may_record(ground: Ground, person: Person, draft: Draft) -> None:
 
 def _personal(event: Event) -> bool:
     """What only its author corrects; farms, fields and seasons belong to all."""
-    return event.kind in (Kind.OBSERVATION, Kind.CONSENT)
+    return event.kind in (Kind.OBSERVATION, Kind.CONSENT) and not event.erased
 
 
-def _checked(ground: Ground, draft: Draft) -> tuple[Draft, tuple[str, ...]]:
-    """The draft as it is kept, and what looked odd in it; raises for what cannot be kept."""
-    raise NotImplementedError
+def state_of(ground: Ground, event: Event) -> str:
+    """How far a record has come: ``node``, ``hub``, or ``erased`` on somebody's wish."""
+    if event.erased:
+        return "erased"
+    return "hub" if event.seq <= ground.outbox.acknowledged() else "node"
 
 
-def _doubts(draft: Draft) -> tuple[str, ...]:
-    """A wrong clock must not cost a record: it is kept, and said."""
-    present = now()
-    if draft.at.utc_s < BUILT_UTC_S:
-        return ("date_past",)
-    ahead = present.trust is not Trust.UNKNOWN and draft.at.utc_s > present.utc_s + _DAY_S
-    return ("date_future",) if ahead else ()
+def receipt_json(ground: Ground, kept: Kept) -> dict[str, Any]:
+    """What the sender of an event is told."""
+    event = kept.receipt.event
+    return {
+        "id": event.id,
+        "seq": event.seq,
+        "node": event.node,
+        "state": state_of(ground, event),
+        "replayed": kept.receipt.replayed,
+        "warnings": [warning.as_json() for warning in kept.warnings],
+    }
