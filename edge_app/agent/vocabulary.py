@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from edge_app.advice import Advice, Crop
-from edge_app.languages import LANGS
 from field_data.types import HEALTHY
 
 
@@ -32,12 +30,8 @@ class Words:
         return {"crops": [self._crop_json(crop) for crop in self._advice.crops]}
 
     def _crop_json(self, crop: Crop) -> dict[str, Any]:
-        healthy = {"code": HEALTHY, "name": self._healthy(crop.code)}
+        well = self._advice.card(crop.code, HEALTHY)
+        healthy = {"code": HEALTHY, "name": dict(well.name) if well else {"en": HEALTHY}}
         cards = self._advice.cards_for(crop.code)
         others = [{"code": card.condition, "name": dict(card.name)} for card in cards]
         return {"code": crop.code, "name": dict(crop.name), "conditions": [healthy, *others]}
-
-    def _healthy(self, crop: str) -> Mapping[str, str]:
-        card = self._advice.card(crop, HEALTHY)
-        names = {lang: self._advice.condition_name(crop, HEALTHY, lang) for lang in LANGS}
-        return card.name if card else {lang: name.text for lang, name in names.items()}
