@@ -318,3 +318,27 @@ _OPERATORS: dict[str, Callable[..., Value]] = {
     "if": lambda test, then, other: then if test is True else other,
     "answered": lambda a: a is not None,
 }
+
+
+def show(tree: Tree) -> str:
+    """The expression as text again, with every parenthesis written: `parse` gives the same tree."""
+    operator, *parts = tree
+    if operator == "const":
+        return _literal(parts[0])
+    if operator == "ref":
+        return str(parts[0])
+    if operator == "list":
+        return f"[{', '.join(map(_literal, parts))}]"
+    if operator in _CALLS:
+        return f"{operator}({', '.join(map(show, parts))})"
+    if operator == "not":
+        return f"(not {show(parts[0])})"
+    return f"({show(parts[0])} {operator} {show(parts[1])})"
+
+
+def _literal(value: Value) -> str:
+    if isinstance(value, str):
+        return f"'{value}'"
+    if isinstance(value, float):
+        return f"{value:.17f}".rstrip("0").rstrip(".") if value % 1 else f"{value:.0f}"
+    return next(word for word, meant in _LITERALS.items() if meant is value)
