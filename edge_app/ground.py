@@ -13,6 +13,7 @@ from field_data.people import People
 from field_data.photo_quota import limit_photos
 from field_data.photo_uses import PhotoUses
 from field_data.photos import PhotoStore
+from field_data.registry import Registry
 
 
 class Ground:
@@ -41,3 +42,4 @@ class Ground:
         self.audit = AuditLog(store, photos.folder.parent)
         self.gate = Gate(store, self.people, self.audit)
         self.forms = shipped_forms()
+        self.registry = Registry(store, self.events)

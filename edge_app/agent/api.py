@@ -8,30 +8,27 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict
-from functools import cache
 from typing import Any, BinaryIO, cast
 
-from flask import Blueprint, Response, abort, jsonify, make_response, request
+from flask import Blueprint, Response, abort, current_app, jsonify, make_response, request
 
 from edge_app.access.guard import ground
 from edge_app.agent import openapi, refusals
 from edge_app.agent.intake import MAX_PHOTO_BYTES, take_photo
 from edge_app.agent.strict_json import read_body
-from edge_app.agent.vocabulary import Words
-from edge_app.farmer.context import advice
+from edge_app.vocabulary import CardVocabulary
 from field_data.clock import now
 from field_data.errors import PersonError
-from field_data.photo_uses import is_photo_name
+from field_data.photos import is_photo_name
 from field_data.types import Farm, Field, Season
 
 blueprint = Blueprint("tablet", __name__, url_prefix="/api/v1")
 refusals.init_refusals(blueprint)
 
 
-@cache
-def words() -> Words:
-    """The names of this process's advice."""
-    return Words(advice())
+def words() -> CardVocabulary:
+    """The crops and conditions that records may name."""
+    return cast(CardVocabulary, current_app.extensions["ghalla_vocabulary"])
 
 
 @blueprint.get("/openapi.json")

@@ -15,8 +15,8 @@ from typing import Any, BinaryIO
 from edge_app.agent.drafts import draft_of
 from edge_app.agent.intake import MAX_PHOTO_BYTES, receipt_json, take_event, take_photo
 from edge_app.agent.strict_json import parse
-from edge_app.agent.vocabulary import Words
 from edge_app.ground import Ground
+from edge_app.vocabulary import CardVocabulary
 from field_data.errors import PersonError
 from field_data.people import Person
 
@@ -27,7 +27,7 @@ _TIMES_IN_VAIN = 50
 Item = dict[str, Any]
 
 
-def take_file(ground: Ground, person: Person, file: BinaryIO, words: Words) -> Iterator[Item]:
+def take_file(ground: Ground, person: Person, file: BinaryIO, words: CardVocabulary) -> Iterator[Item]:
     """Keep what is in an export file; one item a line, in order, each durable when it comes.
 
     ``{"event" | "photo": name, "ok": True, "replayed": bool, …}``, or ``"ok": False`` with
@@ -56,7 +56,7 @@ def _lines(file: BinaryIO) -> Iterator[bytes]:
         yield line.strip()
 
 
-def _take_line(ground: Ground, person: Person, line: bytes, words: Words) -> Item | None:
+def _take_line(ground: Ground, person: Person, line: bytes, words: CardVocabulary) -> Item | None:
     if not line:
         return None
     name: Item = {}
@@ -87,7 +87,7 @@ def _named(said: Item) -> Item:
     return {"event": str(event.get("id", ""))[:26]} if isinstance(event, dict) else {}
 
 
-def _take(ground: Ground, person: Person, said: Item, words: Words) -> Item:
+def _take(ground: Ground, person: Person, said: Item, words: CardVocabulary) -> Item:
     if said.keys() == {"photo", "jpeg"}:
         new = take_photo(ground, str(said["photo"]), _decoded(said["jpeg"]))
         return {"replayed": not new}

@@ -6,8 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from edge_app.agent.vocabulary import Words
 from edge_app.ground import Ground
+from edge_app.vocabulary import CardVocabulary
 from field_data.clock import Clock
 from field_data.errors import PersonError
 from field_data.events import Draft, Event, Kind, Receipt
@@ -54,7 +54,7 @@ def take_photo(ground: Ground, sha256: str, jpeg: bytes) -> bool:
     return new
 
 
-def take_event(ground: Ground, person: Person, draft: Draft, words: Words) -> Kept:
+def take_event(ground: Ground, person: Person, draft: Draft, words: CardVocabulary) -> Kept:
     """Check and keep one event; durable when this returns.
 
     Raises:

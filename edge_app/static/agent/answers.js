@@ -1,7 +1,7 @@
 // What a form makes of the answers so far: which questions are shown, what is calculated, what is
 // missing.  No page in here.
 
-import { evaluate, isTrue } from "./rules.js";
+import { evaluate, isTrue, references } from "./rules.js";
 
 export const questions = (form) => form.sections.flatMap((section) => section.questions.map((q) => ({ ...q, section })));
 export const isShown = (q, values) => isTrue(q.section.shown_if, values) && isTrue(q.shown_if, values);
@@ -24,21 +24,22 @@ export function faults(form, values) {
   const found = [];
   for (const q of questions(form).filter((each) => isShown(each, values) && !each.calculate)) {
     const code = fault(q, values[q.id]);
-    if (code) found.push({ question: q.id, code, details: { range: q.range } });
+    if (code) found.push({ question: q.id, code, details: { low: q.range?.[0], high: q.range?.[1] } });
   }
   for (const check of form.checks || []) {
-    if (check.refuse && !isTrue(check.that, values)) found.push({ question: "", code: "check", details: { message: check.message } });
+    const asked = [...references(check.that)];
+    if (!check.refuse || asked.some((id) => isEmpty(values[id])) || isTrue(check.that, values)) continue;
+    found.push({ question: asked.at(-1), code: "check", details: { message: check.message } });
   }
   return found;
 }
 
 function fault(q, value) {
-  const least = q.type === "photo" ? q.range?.[0] || Number(q.required || false) : 0;
-  if (q.type === "photo") return (value || []).length < least ? "required" : null;
+  if (q.type === "photo") return (value || []).length < (q.range?.[0] || Number(q.required || false)) ? "required" : null;
   if (isEmpty(value)) return q.required ? "required" : null;
   if (!isNumeric(q)) return null;
-  if (typeof value !== "number") return "number";
-  return outside(value, q.range) ? "range" : null;
+  if (typeof value !== "number") return "not_a_number";
+  return outside(value, q.range) ? "out_of_range" : null;
 }
 
 export const outside = (value, bounds) => Boolean(bounds) && typeof value === "number"

@@ -5,7 +5,7 @@
 // records  events with their state: here, node, hub, refused
 // photos   sha256 → JPEG bytes, until the node has them and no draft needs them
 
-import { openDB } from "./vendor/idb.js";
+const { openDB } = window.idb; // vendor/idb.js, loaded before this
 
 export class StorageFull extends Error {}
 

@@ -6,7 +6,7 @@ import { faults, isShown, outside, questions, standing } from "./answers.js";
 import { SINGLE, locator, placeText, widget } from "./widgets.js";
 import { canLocate, locate } from "./place.js";
 import { moment, sync } from "./sync.js";
-import { number, said, shown, t, tt } from "./texts.js";
+import { has, number, said, shown, t, tt } from "./texts.js";
 import { fieldName } from "./land.js";
 
 // A new draft for a field ("" for none); what the land says already is filled in.
@@ -142,8 +142,8 @@ async function keep(draft, values) {
   await db.finishDraft(draft.id, record, draft.replaces);
 }
 
+// Why an answer cannot be kept, from here or from the node.
 export function explain(code, details = {}) {
   if (code === "check" && details.message) return said(details.message);
-  const [low, high] = details.range || [];
-  return t(`wrong_${code}`, { low: low ?? "…", high: high ?? "…" });
+  return t(has(`wrong_${code}`) ? `wrong_${code}` : "wrong", { low: details.low ?? "…", high: details.high ?? "…" });
 }

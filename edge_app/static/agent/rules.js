@@ -45,3 +45,9 @@ export function evaluate([operator, ...parts], answers) {
 }
 
 export const isTrue = (tree, answers) => !tree || evaluate(tree, answers) === true;
+
+// The questions that an expression asks for.
+export function* references([operator, ...parts]) {
+  if (operator === "ref") yield parts[0];
+  else if (operator !== "const" && operator !== "list") for (const part of parts) if (Array.isArray(part)) yield* references(part);
+}

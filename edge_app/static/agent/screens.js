@@ -11,7 +11,7 @@ import { show as showPhoto } from "./photos.js";
 import { questions } from "./answers.js";
 import { placeText } from "./widgets.js";
 import { sync } from "./sync.js";
-import { said, shown, t, tt, when } from "./texts.js";
+import { currentLang, said, shown, t, tt, when } from "./texts.js";
 
 const SHORT_LIST = 8;
 const forms = async () => ((await db.meta("forms"))?.said.forms || []);
@@ -59,16 +59,17 @@ async function home() {
     h("ul", { class: "fields" }, first.map((field) => h("li", {}, h("a", { class: "row", href: `#/field/${field.id}` }, icon("leaf"), h("bdi", {}, fieldName(known, field.id))))),
       h("li", {}, h("a", { class: "row", href: "#/field/" }, icon("question"), tt("no_field")))),
     h("div", { class: "pair" },
-      button(tt("nearest"), "near", async () => { try { near = await locate(); location.hash === "" || location.hash === "#/" ? redraw() : null; } catch { announce(t("no_gps"), true); } }),
+      button(tt("nearest"), "near", async () => { try { near = await locate(); redraw(); } catch { announce(t("no_gps"), true); } }),
       list.length > SHORT_LIST && !everything && button(tt("all_fields"), "search", () => { everything = true; redraw(); }),
       linkButton(tt("new_field"), "hand", "#/draw")),
     h("h2", {}, tt("today")),
     today.length ? h("ul", { class: "rows", id: "today" }, await lines(today, known)) : h("p", {}, tt("nothing_today")));
 }
+const loginAddress = () => `/${currentLang()}/staff/login?next=/agent/`;
 const redraw = () => window.dispatchEvent(new HashChangeEvent("hashchange"));
 
 const stranger = () => h("div", {}, h("h1", {}, tt("welcome")), notice("", "lock", h("p", {}, tt("not_paired"))),
-  linkButton(tt("sign_in"), "person", "/staff/login?next=/agent/", "main"), button(tt("try_again"), "again", () => sync()));
+  linkButton(tt("sign_in"), "person", loginAddress(), "main"), button(tt("try_again"), "again", () => sync()));
 
 async function draftLine(draft, known) {
   const form = await formOf(draft.form, draft.version);
@@ -176,7 +177,7 @@ async function more() {
   file.addEventListener("change", () => bringIn(file));
   return h("div", {}, h("h1", {}, tt("tablet")),
     h("section", { class: "box" }, h("h2", {}, tt("person")), h("p", {}, h("bdi", {}, me?.name || t("not_paired"))),
-      linkButton(tt(me ? "sign_in_other" : "sign_in"), "person", "/staff/login?next=/agent/")),
+      linkButton(tt(me ? "sign_in_other" : "sign_in"), "person", loginAddress())),
     h("section", { class: "box" }, h("h2", {}, tt("storage")),
       h("p", { id: "persisted" }, icon(safe ? "shield" : "warning"), tt(safe ? "storage_safe" : "storage_unsafe")),
       h("p", {}, tt("storage_used"), " ", h("bdi", {}, `${mb(use.usage)} / ${mb(use.quota)}`))),

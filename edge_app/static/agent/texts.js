@@ -3,7 +3,7 @@
 export const LANGS = { ar: "العربية", fr: "Français", zgh: "ⵜⴰⵎⴰⵣⵉⵖⵜ", en: "English" };
 const RTL = new Set(["ar"]);
 const FALLBACK = { ar: ["ar", "fr", "en"], fr: ["fr", "en", "ar"], zgh: ["zgh", "ar", "fr", "en"], en: ["en", "fr", "ar"] };
-let lang = "ar", catalogue = {};
+let lang = "ar", catalogue;
 
 export const currentLang = () => lang;
 export const direction = (of = lang) => (RTL.has(of) ? "rtl" : "ltr");
@@ -14,9 +14,7 @@ export function firstLang() {
 }
 
 export async function useLang(wish) {
-  const reply = await fetch(new URL(`texts/${wish}.json`, import.meta.url));
-  if (!reply.ok) throw new Error(`no texts in ${wish}`);
-  catalogue = await reply.json();
+  catalogue ||= await (await fetch(new URL("texts.json", import.meta.url))).json();
   lang = wish;
   localStorage.setItem("lang", wish);
   Object.assign(document.documentElement, { lang, dir: direction() });
@@ -24,7 +22,7 @@ export async function useLang(wish) {
 }
 
 // An entry is a text, or [text, language] where it is borrowed from another language.
-const entry = (key) => [catalogue[key] ?? key].flat();
+const entry = (key) => [catalogue[key]?.[lang] ?? key].flat();
 const fill = (text, values) => text.replace(/\{(\w+)\}/g, (all, name) => values[name] ?? all);
 
 export const t = (key, values = {}) => fill(entry(key)[0], values);

@@ -45,8 +45,8 @@ function numeric({ q, draft, put }) {
   return h("div", { class: "numeric" },
     taps.length > 0 && h("div", { class: "quicks" }, taps),
     h("div", { class: "stepper" },
-      h("button", { type: "button", "aria-label": t("less", { name }), onclick: () => step(-1) }, "−"), input,
-      h("button", { type: "button", "aria-label": t("more", { name }), onclick: () => step(1) }, "+"),
+      h("button", { type: "button", "aria-label": t("minus", { name }), onclick: () => step(-1) }, "−"), input,
+      h("button", { type: "button", "aria-label": t("plus", { name }), onclick: () => step(1) }, "+"),
       q.unit && h("bdi", { class: "unit" }, q.unit)));
 }
 
