@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 
 HEALTHY = "healthy"
@@ -154,26 +155,58 @@ class Photo:
 
 @dataclass(frozen=True, slots=True)
 class Farm:
-    """A farm under a pseudonymous ``id``; the name stays on the node."""
+    """A farm under a pseudonymous ``id``; the name stays on the node.
+
+    ``owner`` is the id of a person.  Of farms, fields and seasons: ``event`` is the record that
+    says so, the one that a correction supersedes; what is ``retired`` is no longer worked with.
+    """
 
     id: str
     name: str
+    commune: str = ""
+    owner: str | None = None
+    retired: bool = False
+    event: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A plot; ``boundary`` is one closed ring of (longitude, latitude) degrees, EPSG:4326."""
+    """A plot; ``boundary`` is one closed ring of (longitude, latitude) degrees, EPSG:4326.
+
+    ``crop`` is an EPPO code; ``area_ha`` the geodesic area of the ring; ``source`` how the
+    boundary was made: ``drawn``, ``walked`` or ``imported``.  The name stays on the node.
+    """
 
     id: str
     farm: str
     boundary: tuple[tuple[float, float], ...]
     crop: str | None = None
+    name: str = ""
+    area_ha: float = 0.0
+    source: str = "drawn"
+    retired: bool = False
+    event: str = ""
 
     def __post_init__(self) -> None:
         if len(self.boundary) < 4 or self.boundary[0] != self.boundary[-1]:
             raise ValueError("a boundary is a closed ring of at least four points")
         if not all(-180 <= lon <= 180 and -90 <= lat <= 90 for lon, lat in self.boundary):
             raise ValueError("a boundary holds (longitude, latitude) degrees")
+
+
+@dataclass(frozen=True, slots=True)
+class Season:
+    """One crop on one field; ``sown`` None is not known or before anybody asked, ``harvested``
+    None not yet."""
+
+    id: str
+    field: str
+    crop: str
+    sown: date | None = None
+    harvested: date | None = None
+    variety: str = ""
+    retired: bool = False
+    event: str = ""
 
 
 @dataclass(frozen=True, slots=True)

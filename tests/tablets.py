@@ -21,6 +21,7 @@ from field_data.ids import new_id
 from field_data.node_identity import node_id
 from field_data.people import Role
 from field_data.photos import PhotoStore
+from field_data.schema import open_store
 from tests.browsers import CHROMIUM, FLAGS, PHONE
 from tests.builders import leaf_jpeg
 
@@ -38,7 +39,7 @@ class Agent:
 
 def opened(home: Path) -> tuple[DocumentStore, Ground]:
     """The store of a node that does not run, and what is wired over it."""
-    store = DocumentStore(home / STORE)
+    store = open_store(home / STORE)
     return store, Ground(store, PhotoStore(home / "photos"), node_id(store))
 
 
