@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,7 +103,11 @@ class Tablet:
             profile, executable_path=CHROMIUM, args=FLAGS, permissions=["geolocation"], **settings
         )
         if token:
-            self.context.add_cookies([{"name": COOKIE, "value": token, "url": address}])
+            # Like the cookie of a paired tablet, which outlives the browser.
+            until = time.time() + 90 * 86400
+            self.context.add_cookies(
+                [{"name": COOKIE, "value": token, "url": address, "expires": until}]
+            )
         self.page: Page = self.context.pages[0]
         self.page.set_default_timeout(15_000)
         self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
@@ -126,7 +131,7 @@ class Tablet:
     def choose(self, question: str, value: str) -> None:
         """One answer of several, by its key."""
         self.taps += 1
-        self.page.check(f'#q-{question} input[value="{value}"]', force=True)
+        self.page.check(f'#q-{question} input[value="{value}"]')
 
     def visit(self, field: str, photos: Sequence[FilePayload], plants: int = 20) -> None:
         """Record a scouting visit, from home to kept."""
@@ -143,7 +148,7 @@ class Tablet:
         self.page.set_input_files("#gallery-photos", photos)
         self.page.wait_for_selector(f"#q-photos .photos li:nth-child({len(photos)})")
         self.tap("button.main[type=submit]")
-        self.page.wait_for_selector("h2:has-text('noch'), .forms")
+        self.page.wait_for_selector(".forms")
 
     def unsent(self) -> int:
         """How many records wait, as the line at the top says."""
@@ -152,10 +157,8 @@ class Tablet:
 
     def all_sent(self, timeout_s: float = 60) -> None:
         """Wait until nothing waits."""
-        self.page.wait_for_function(
-            "!document.querySelector('#unsent') && document.querySelector('#state.idle')",
-            timeout=1000 * timeout_s,
-        )
+        done = "#state.idle:not(:has(#unsent))"
+        self.page.wait_for_selector(done, timeout=1000 * timeout_s)
 
     def close(self) -> None:
         """Close the browser."""

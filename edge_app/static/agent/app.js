@@ -1,6 +1,6 @@
 // The agents' app: which screen is shown, and the line at the top that says what is not sent yet.
 
-import { announce, byId, h, icon } from "./dom.js";
+import { announce, byId, calm, h, icon } from "./dom.js";
 import * as db from "./db.js";
 import { LANGS, currentLang, direction, firstLang, t, tt, useLang } from "./texts.js";
 import { news, status, watch } from "./sync.js";
@@ -100,7 +100,7 @@ async function start() {
   const me = await db.meta("me");
   await useLang(localStorage.getItem("lang") ? firstLang() : me?.lang in LANGS ? me.lang : firstLang());
   frame();
-  window.addEventListener("hashchange", () => { show().then(() => byId("main").focus()); });
+  window.addEventListener("hashchange", () => { calm(); show().then(() => byId("main").focus()); });
   db.changes.addEventListener("change", refresh);
   news.addEventListener("change", bar);
   await show();

@@ -39,6 +39,11 @@ export function announce(text, bad = false) {
   live = setTimeout(() => { place.textContent = ""; }, bad ? 12000 : 5000);
 }
 
+// What was wrong on the screen before does not concern the next one.
+export function calm() {
+  if (byId("said").classList.contains("bad")) announce("");
+}
+
 export function button(label, iconName, onclick, kind = "") {
   return h("button", { type: "button", class: `button ${kind}`, onclick }, iconName && icon(iconName), h("span", {}, label));
 }

@@ -4,7 +4,6 @@ import { announce, button, h, icon } from "./dom.js";
 import * as db from "./db.js";
 import { area_ha, canLocate, crosses, follow } from "./place.js";
 import { moment, sync } from "./sync.js";
-import { fieldName } from "./land.js";
 import { number, said, t, tt } from "./texts.js";
 
 const MOST_POINTS = 200, COARSE_M = 15;
@@ -84,7 +83,7 @@ export async function screen(known, vocabulary, author) {
   return {
     root,
     async shown() {
-      map = await showMap(box, known.fields, { drawing: true, onTap: add, names: (id) => fieldName(known, id) });
+      map = await showMap(box, known.fields, { drawing: true, onTap: add });
       draw();
       if (canLocate()) stop = follow(heard, () => {});
     },

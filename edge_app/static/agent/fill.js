@@ -133,7 +133,7 @@ async function discard(draft) {
   location.hash = "#/";
 }
 
-async function keep(draft, values) {
+export async function keep(draft, values) {
   const event = {
     id: draft.id, kind: "observation", subject: draft.field, author: draft.author, at: await moment(),
     body: { form: draft.form, version: draft.version, values, place: draft.place }, photos: draft.photos, supersedes: draft.supersedes,

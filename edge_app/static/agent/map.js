@@ -5,6 +5,7 @@ import { h } from "./dom.js";
 import { t } from "./texts.js";
 
 const MOROCCO = [[27.6, -13.2], [35.95, -1]];
+const NAMES_FROM = 16; // nearer than this, else they cover each other
 const latlng = ([lon, lat]) => [lat, lon];
 
 let loading;
@@ -18,18 +19,21 @@ function leaflet() {
 
 // {draw(points), onTap, centre(place)}: `fields` are outlined; a tap on one goes to it unless the map
 // is for drawing.
-export async function showMap(box, fields, { drawing = false, here = null, onTap = null, names = () => "" } = {}) {
+export async function showMap(box, fields, { drawing = false, here = null, onTap = null } = {}) {
   const L = await leaflet();
   const map = L.map(box, { zoomControl: true, attributionControl: false, minZoom: 4, maxZoom: 20 });
   map.zoomControl.setPosition(document.dir === "rtl" ? "topright" : "topleft");
   L.DomUtil.addClass(box, "paper");
-  const outlines = L.featureGroup([...fields.values()].map((field) => outline(L, field, drawing, names)));
+  const outlines = L.featureGroup([...fields.values()].map((field) => outline(L, field, drawing)));
   outlines.addTo(map);
   const own = L.featureGroup().addTo(map), me = L.featureGroup().addTo(map);
   L.control.scale({ imperial: false }).addTo(map);
   if (here) map.setView(latlng([here.lon, here.lat]), 17);
   else if (fields.size) map.fitBounds(outlines.getBounds(), { padding: [20, 20], maxZoom: 17 });
   else map.fitBounds(MOROCCO);
+  const far = () => box.classList.toggle("far", map.getZoom() < NAMES_FROM);
+  map.on("zoomend", far);
+  far();
   if (onTap) map.on("click", ({ latlng: { lng, lat } }) => onTap([Number(lng.toFixed(7)), Number(lat.toFixed(7))]));
   for (const [part, name] of [["zoom-in", "zoom_in"], ["zoom-out", "zoom_out"]]) {
     const control = box.querySelector(`.leaflet-control-${part}`);
@@ -52,10 +56,9 @@ export async function showMap(box, fields, { drawing = false, here = null, onTap
   };
 }
 
-function outline(L, field, drawing, names) {
+function outline(L, field, drawing) {
   const shape = L.polygon(field.boundary.map(latlng), { color: "#1f5c3a", weight: 3, fillOpacity: 0.15, interactive: !drawing });
-  const name = names(field.id);
-  if (name) shape.bindTooltip(h("bdi", {}, name), { permanent: true, direction: "center", className: "field-name" });
+  if (field.name) shape.bindTooltip(h("bdi", {}, field.name), { permanent: true, direction: "center", className: "field-name" });
   if (!drawing) shape.on("click", () => { location.hash = `#/field/${field.id}`; });
   return shape;
 }

@@ -15,6 +15,12 @@ import { currentLang, said, shown, t, tt, when } from "./texts.js";
 
 const SHORT_LIST = 8;
 const forms = async () => ((await db.meta("forms"))?.said.forms || []);
+// Those used most here come first; on a new tablet the visit, which is used most everywhere.
+async function usualForms() {
+  const uses = new Map([["scouting", 0.5]]);
+  for (const { event } of await db.records()) if (event.body.form) uses.set(event.body.form, (uses.get(event.body.form) || 0) + 1);
+  return (await forms()).toSorted((a, b) => (uses.get(b.id) || 0) - (uses.get(a.id) || 0));
+}
 const vocabulary = async () => (await db.meta("vocabulary"))?.said || { crops: [] };
 const formOf = async (id, version) => {
   const all = await forms();
@@ -69,7 +75,7 @@ const loginAddress = () => `/${currentLang()}/staff/login?next=/agent/`;
 const redraw = () => window.dispatchEvent(new HashChangeEvent("hashchange"));
 
 const stranger = () => h("div", {}, h("h1", {}, tt("welcome")), notice("", "lock", h("p", {}, tt("not_paired"))),
-  linkButton(tt("sign_in"), "person", loginAddress(), "main"), button(tt("try_again"), "again", () => sync()));
+  linkButton(tt("sign_in"), "person", loginAddress(), "main"), button(tt("try_again"), "again", () => sync(true)));
 
 async function draftLine(draft, known) {
   const form = await formOf(draft.form, draft.version);
@@ -84,7 +90,7 @@ async function field(id) {
   return h("div", {}, h("h1", {}, h("bdi", {}, fieldName(known, id) || t("no_field"))),
     found?.area_ha ? h("p", { class: "where" }, h("bdi", {}, `${found.area_ha.toFixed(2)} ha`)) : "",
     h("h2", {}, tt("record_what")),
-    h("div", { class: "forms" }, (await forms()).map((form) => h("button", { type: "button", class: "row", data: { form: form.id }, onclick: () => begin(form) }, icon("next"), h("span", {}, shown(form.title))))),
+    h("div", { class: "forms" }, (await usualForms()).map((form) => h("button", { type: "button", class: "row", data: { form: form.id }, onclick: () => begin(form) }, icon("next"), h("span", {}, shown(form.title))))),
     past.length > 0 && [h("h2", {}, tt("before_here")), h("ul", { class: "rows" }, await lines(past, known))]);
 }
 
@@ -163,7 +169,7 @@ async function map() {
     root: h("div", {}, h("h1", {}, tt("map")), box, linkButton(tt("new_field"), "hand", "#/draw")),
     async shown() {
       const { showMap } = await import("./map.js");
-      shownMap = await showMap(box, known.fields, { names: (id) => fieldName(known, id) });
+      shownMap = await showMap(box, known.fields);
     },
     hidden: () => shownMap?.stop(),
   };
@@ -184,7 +190,7 @@ async function more() {
     h("section", { class: "box" }, h("h2", {}, tt("export")), h("p", {}, tt("export_why")), h("p", {}, t("unsent_n", { n: open })),
       button(tt("export"), "bottle", async () => { const { blob } = await exported(); save(blob, `ghalla-${new Date().toISOString().slice(0, 16).replace(/:/g, "")}.jsonl`); }, "main"),
       h("label", { class: "button file" }, icon("gallery"), h("span", {}, tt("import")), file)),
-    h("section", { class: "box" }, h("h2", {}, tt("node")), h("p", {}, h("bdi", {}, node?.id || "—")), button(tt("send_now"), "send", () => sync())));
+    h("section", { class: "box" }, h("h2", {}, tt("node")), h("p", {}, h("bdi", {}, node?.id || "—")), button(tt("send_now"), "send", () => sync(true))));
 }
 
 async function bringIn(file) {
@@ -196,7 +202,7 @@ async function bringIn(file) {
     announce(error.title || t("no_node"), true);
   }
   file.value = "";
-  sync();
+  sync(true);
 }
 
 const drawScreen = async () => draw.screen(await land(), await vocabulary(), (await db.meta("me"))?.id);

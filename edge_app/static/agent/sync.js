@@ -5,13 +5,15 @@ import { Refused, Unreachable, call, json, setToken } from "./api.js";
 import * as db from "./db.js";
 
 const FIRST_PAUSE_S = 2, LONGEST_PAUSE_S = 300;
+// So long what was fetched is not asked for again, unless something about the land was sent.
+const FRESH_S = 60;
 // What is asked for with an ETag and kept as it came.
 const KEPT = ["forms", "vocabulary", "land"];
 
 // "idle", "sending", "unreachable", "signin", "trouble"
 export const status = { now: "idle", done: 0, of: 0, said: "" };
 export const news = new EventTarget();
-let pause_s = FIRST_PAUSE_S, timer, again = false;
+let pause_s = FIRST_PAUSE_S, timer, again = false, fetched = 0;
 
 function tell(now, more = {}) {
   Object.assign(status, { now, said: "" }, more);
@@ -19,9 +21,10 @@ function tell(now, more = {}) {
 }
 
 // Start soon, in one window of the app at a time; whoever asks meanwhile gets another round.
-export async function sync() {
+export async function sync(all = false) {
   clearTimeout(timer);
   again = true;
+  if (all) fetched = 0;
   await navigator.locks.request("ghalla-sync", { ifAvailable: true }, async (lock) => {
     if (!lock) return;
     while (again) {
@@ -35,8 +38,11 @@ async function round() {
   tell("sending", { done: 0, of: 0 });
   try {
     await meet();
-    await sendAll();
-    await fetchAll();
+    const changed = await sendAll();
+    if (changed || Date.now() - fetched > 1000 * FRESH_S) {
+      await fetchAll();
+      fetched = Date.now();
+    }
     pause_s = FIRST_PAUSE_S;
     tell("idle");
   } catch (error) {
@@ -52,7 +58,7 @@ async function round() {
 function later(wish_s) {
   const wait_s = wish_s || pause_s * (0.75 + Math.random() / 2);
   pause_s = Math.min(LONGEST_PAUSE_S, 2 * pause_s);
-  timer = setTimeout(sync, 1000 * wait_s);
+  timer = setTimeout(() => sync(), 1000 * wait_s);
 }
 
 export function watch() {
@@ -81,17 +87,24 @@ export async function moment() {
   return { utc_s: Math.round(Date.now() + 1000 * off) / 1000, trust: "tablet" };
 }
 
+// Whether the land has changed.
 async function sendAll() {
   const me = await db.meta("me"), mine = (await db.waiting()).filter((each) => each.event.author === me.id);
   const held = new Set();
+  let land = false;
   for (const [done, record] of mine.entries()) {
     tell("sending", { done, of: mine.length });
     // A correction waits for what it corrects.
     const before = record.event.supersedes && (await db.record(record.event.supersedes));
     if (before && (held.has(before.id) || before.state === "refused")) { held.add(record.id); continue; }
     if (!(await send(record))) held.add(record.id);
+    else {
+      pause_s = FIRST_PAUSE_S;
+      land ||= record.event.kind !== "observation";
+    }
   }
   if (mine.length) await db.tidyPhotos();
+  return land;
 }
 
 // Whether the node has it now; a refusal is written down beside the record.
