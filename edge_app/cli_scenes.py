@@ -153,10 +153,12 @@ def fields_of(home: Path, geojson: Path | None) -> list[Field]:
     from field_data.document_store import DocumentStore
     from field_data.events import EventLog
     from field_data.node_identity import node_id
+    from field_data.photos import PhotoStore
     from field_data.registry import Registry
 
     with DocumentStore(store_of(home), set_aside=False) as store:
-        return Registry(store, EventLog(store, node_id(store))).fields()
+        events = EventLog(store, node_id(store), PhotoStore(home / "photos"))
+        return Registry(store, events).fields()
 
 
 def fields_in(path: Path) -> list[Field]:

@@ -1,13 +1,17 @@
-"""What agents work with on one node: events, land, people, forms; wired once."""
+"""What agents work with on one node: events, land, people, forms, reviews; wired once."""
 
 from __future__ import annotations
 
 from edge_app.access.gate import Gate
-from edge_app.settings import Settings
+from edge_app.settings import MB, Settings
 from field_data.audit_log import AuditLog
 from field_data.document_store import DocumentStore
 from field_data.events import EventLog
+from field_data.forms import shipped_forms
+from field_data.outbox import Outbox
 from field_data.people import People
+from field_data.photo_quota import limit_photos
+from field_data.photo_uses import PhotoUses
 from field_data.photos import PhotoStore
 from field_data.privacy import Privacy
 from field_data.registry import Registry
@@ -25,7 +29,12 @@ class Ground:
         self.node = node
         self.settings = settings or Settings()
         self.events = EventLog(store, node, photos)
+        self.outbox = Outbox(store, self.events, PhotoUses(store, photos))
+        if self.settings.photo_quota_mb:
+            limit = self.settings.photo_quota_mb * MB
+            limit_photos(photos, limit, store, self.events, self.outbox)
         self.registry = Registry(store, self.events)
+        self.forms = shipped_forms()
         self.people = People(store)
         self.audit = AuditLog(store, photos.folder.parent)
         self.gate = Gate(store, self.people, self.audit)

@@ -10,6 +10,9 @@ from flask import Flask, Response, abort, g, request
 from edge_app import staff
 from edge_app.access import guard, me
 from edge_app.advice import Advice
+from edge_app.agent import api as tablet
+from edge_app.agent import api_events as _events  # noqa: F401 (adds its routes to the others)
+from edge_app.agent import shell
 from edge_app.farmer import api, pages, problems
 from edge_app.farmer import teach as _  # noqa: F401 (adds the teaching page to the others)
 from edge_app.farmer.helpers import init_helpers
@@ -17,6 +20,7 @@ from edge_app.farmer.uploads import MAX_REQUEST_BYTES
 from edge_app.i18n import init_i18n
 from edge_app.pictures import init_pictures
 from edge_app.seam import Node
+from edge_app.vocabulary import CardVocabulary
 
 _COMPRESSED = ("text/html", "text/css", "text/javascript", "image/svg+xml", "application/json")
 _SMALL_BYTES = 600
@@ -60,6 +64,7 @@ def create_app(node: Node, advice: Advice) -> Flask:
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.extensions["ghalla_node"], app.extensions["ghalla_advice"] = node, advice
+    app.extensions["ghalla_vocabulary"] = CardVocabulary(advice)
     app.extensions["ghalla_ground"] = getattr(node, "ground", None)
     init_i18n(app)
     init_pictures(app)
@@ -70,6 +75,8 @@ def create_app(node: Node, advice: Advice) -> Flask:
     app.register_blueprint(me.blueprint)
     app.register_blueprint(staff.blueprint)
     app.register_blueprint(staff.pairing.blueprint)
+    app.register_blueprint(shell.blueprint)
+    app.register_blueprint(tablet.blueprint)
     problems.init_problems(app)
     app.before_request(_refuse_other_sites)
     guard.init_guard(app)
@@ -95,7 +102,8 @@ def _refuse_other_sites() -> None:
 
 
 def _finish(response: Response) -> Response:
-    response.headers.update(_SECURITY)
+    for name, value in _SECURITY.items():
+        response.headers.setdefault(name, value)  # the tablets' app has a policy of its own
     if g.get("picture_inside"):
         policy = _SECURITY["Content-Security-Policy"].replace("img-src", "img-src data:")
         response.headers["Content-Security-Policy"] = policy

@@ -1,8 +1,9 @@
-"""Build step: compile the catalogues and cut the fonts down to what the pages write.
+"""Build step: compile the catalogues, cut the fonts down to what the pages write, and take in the
+two libraries of the tablets' app.
 
-``python -m edge_app.webassets`` needs the extra ``[web]``, and node_modules for the fonts; without
-node_modules the pages fall back to the phone's own fonts.  ``… update`` instead brings the .po
-files up to date with the texts in the code.
+``python -m edge_app.webassets`` needs the extra ``[web]``, and node_modules for fonts and
+libraries; without it the pages fall back to the phone's own fonts and there is no tablets' app.
+``… update`` instead brings the .po files up to date with the texts in the code.
 """
 
 from __future__ import annotations
@@ -57,6 +58,13 @@ _LAYOUT = [
     "kern",
 ]
 _RANGES = {"arabic": "U+0600-06FF,U+FB50-FDFF,U+FE70-FEFF", "tifinagh": "U+2D30-2D7F"}
+# What the tablets' app is served from node_modules, under the name that its scripts use.
+LIBRARIES = {
+    "idb.js": "idb/build/umd.js",
+    "leaflet.js": "leaflet/dist/leaflet.js",
+    "leaflet.css": "leaflet/dist/leaflet.css",
+}
+_SOURCE_MAP = b"\n//# sourceMappingURL="
 _KUFI = "noto-kufi-arabic/files/noto-kufi-arabic-arabic-{weight}-normal.woff2"
 _TIFINAGH_FILE = "noto-sans-tifinagh/files/noto-sans-tifinagh-tifinagh-{weight}-normal.woff2"
 
@@ -71,6 +79,8 @@ def main() -> None:
     compile_catalogues()
     if not build_fonts():
         print(f"no fonts in {NODE_MODULES}: pages will use the phone's fonts")
+    if not take_libraries():
+        print(f"no libraries in {NODE_MODULES}: the tablets' app will not work")
 
 
 def extract() -> Catalog:
@@ -133,6 +143,17 @@ def build_fonts(source: Path = NODE_MODULES, target: Path = VENDOR) -> bool:
     target.mkdir(parents=True, exist_ok=True)
     rules = [_cut(target, *face) for face in faces]
     _replace(target / "fonts.css", "\n".join(rules).encode())
+    return True
+
+
+def take_libraries(source: Path = NODE_MODULES, target: Path = VENDOR) -> bool:
+    """Copy `LIBRARIES` without the address of their source maps; False when one is not there."""
+    files = {target / name: source / place for name, place in LIBRARIES.items()}
+    if not all(file.is_file() for file in files.values()):
+        return False
+    target.mkdir(parents=True, exist_ok=True)
+    for copy, file in files.items():
+        _replace(copy, file.read_bytes().partition(_SOURCE_MAP)[0])
     return True
 
 

@@ -169,6 +169,11 @@ class Archive:
         sql = "SELECT DISTINCT day FROM windows WHERE field=? AND size > 0 ORDER BY day"
         return [row[0] for row in self._all(sql, field)]
 
+    def revision(self) -> str:
+        """Another text whenever windows came or went: what was drawn from them is then old."""
+        row = self._one("SELECT bytes, (SELECT max(id) FROM windows) FROM total")
+        return f"{row[0]}-{row[1]}" if row else ""
+
     def size_bytes(self) -> int:
         """Bytes of all windows, which is what the quota counts."""
         row = self._one("SELECT bytes FROM total")

@@ -34,6 +34,7 @@ CREATE TABLE IF NOT EXISTS tiles (
     PRIMARY KEY (layer, zoom_level, tile_column, tile_row)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS tiles_value ON tiles (used, layer);
 CREATE TABLE IF NOT EXISTS total (bytes INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS drawn_from (revision TEXT NOT NULL);
 INSERT INTO total SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM total);
 """
 _KEY = "layer=? AND zoom_level=? AND tile_column=? AND tile_row=?"
@@ -84,6 +85,14 @@ class TileCache:
             self._make_room(con, size)
             con.execute("INSERT INTO tiles VALUES (?,?,?,?,?,?)", (*_key(layer, tile), data, today))
             con.execute("UPDATE total SET bytes = bytes + ?", (size,))
+
+    def begin(self, revision: str) -> None:
+        """Remove everything that was drawn from another revision of the archive."""
+        with self._locked() as con:
+            if con.execute("SELECT revision FROM drawn_from").fetchone() != (revision,):
+                self._remove(con, "true", ())
+                con.execute("DELETE FROM drawn_from")
+                con.execute("INSERT INTO drawn_from VALUES (?)", (revision,))
 
     def forget(self, prefix: str) -> None:
         """Remove all layers whose names begin with ``prefix``: their pixels have changed."""

@@ -15,10 +15,10 @@ from typing import Any, Self
 class ServedNode:
     """``with ServedNode(home) as node:``; ``environ`` are extra variables."""
 
-    def __init__(self, home: Path, **environ: str) -> None:
+    def __init__(self, home: Path, *, port: int = 0, **environ: str) -> None:
         self.home = home
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "edge_app.cli", "serve", "--home", str(home), "--port", "0",
+            [sys.executable, "-m", "edge_app.cli", "serve", "--home", str(home), "--port", str(port),
              "--json"],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

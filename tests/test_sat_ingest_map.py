@@ -186,6 +186,14 @@ def test_a_layer_is_forgotten_with_its_bytes(tmp_path: Path) -> None:
         assert cache.size_bytes() == 0
 
 
+def test_what_was_drawn_from_other_windows_is_forgotten(tmp_path: Path) -> None:
+    for revision, kept in (("7-1", None), ("7-1", b"png"), ("9-2", None), ("9-2", b"png")):
+        with TileCache(tmp_path / "tiles.mbtiles") as cache:
+            cache.begin(revision)
+            assert cache.get("ndvi/2019-05-03", HERE) == kept
+            cache.put("ndvi/2019-05-03", HERE, b"png")
+
+
 def test_a_damaged_cache_begins_anew(tmp_path: Path) -> None:
     path = tmp_path / "tiles.mbtiles"
     path.write_bytes(b"SQLite format 3\0" + bytes(4_000))

@@ -65,6 +65,21 @@ ROUTES: dict[str, frozenset[Role] | None] = {
     "staff.person_export": KEEPER,
     "staff.person_erase": KEEPER,
     "staff.audit": KEEPER,
+    # The tablets' app: its files tell nothing, its API is for who carries a tablet.
+    "agent.app": PUBLIC,
+    "agent.worker": PUBLIC,
+    "agent.manifest": PUBLIC,
+    "agent.file": PUBLIC,
+    "tablet.description": PUBLIC,
+    "tablet.node": STAFF,
+    "tablet.forms": STAFF,
+    "tablet.vocabulary": STAFF,
+    "tablet.land": TABLETS,
+    "tablet.put_photo": TABLETS,
+    "tablet.get_photo": TABLETS,
+    "tablet.put_event": TABLETS,
+    "tablet.events": TABLETS,
+    "tablet.import_file": STAFF,
 }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from flask import Flask, Response, current_app, jsonify, make_response, render_template, request
 from werkzeug.exceptions import HTTPException
 
@@ -69,7 +71,28 @@ def sentence(error: GhallaError) -> str:
 def _say(status: int, code: str, wait_s: int | None = None) -> Response:
     sentence = str(ERRORS[code])
     if request.path.startswith("/api/"):
-        message = {"error": code, "message": without_markup(sentence)}
-        return make_response(jsonify(message), status)
+        return problem(status, code, sentence)
     page = render_template("problem.html", code=code, sentence=sentence, wait_s=wait_s)
     return make_response(page, status)
+
+
+def problem(
+    status: int, code: str, title: str, details: Mapping[str, object] | None = None
+) -> Response:
+    """RFC 9457 problem details: ``code`` is stable, ``title`` for people, ``problems`` what is
+    wrong where.  ``error`` and ``message`` repeat two of them for older programs.
+    """
+    title = without_markup(title)
+    said = {
+        "type": f"urn:ghalla:problem:{code}",
+        "title": title,
+        "status": status,
+        "code": code,
+        "problems": dict(details or {}).get("problems", []),
+        "details": {key: value for key, value in (details or {}).items() if key != "problems"},
+        "error": code,
+        "message": title,
+    }
+    response = make_response(jsonify(said), status)
+    response.mimetype = "application/problem+json"
+    return response

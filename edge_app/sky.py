@@ -1,0 +1,231 @@
+"""What the satellite saw, for the pages: map tiles of a day, and the season of a field.
+
+`ghalla scenes pull` and `ghalla scenes import` fill the archive, often in another process; it is
+opened when it is there, and the map is empty until then.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from field_data.clock import now
+from field_data.errors import PersonError
+from field_data.registry import Registry
+from field_data.types import Field
+from sat_ingest.archive import ARCHIVE, Archive, ArchiveStatus, outline_key
+from sat_ingest.cube import Cube, cube_of
+from sat_ingest.field_report import FieldReport, field_report
+from sat_ingest.indices import index_named
+from sat_ingest.map_tiles import Layer, tile_png
+from sat_ingest.mercator import Tile
+from sat_ingest.palette_png import palette_png
+from sat_ingest.ramps import CHANGE, CLOUD, RAMPS, Ramp
+from sat_ingest.tile_cache import CACHE, TileCache
+from sat_ingest.zonal import field_weights
+
+# A map of a day shows each field as it was last seen, unless that is too long ago.
+SHOWN_FOR_DAYS = 12
+EPOCH = dt.date(1970, 1, 1).toordinal()
+_LAYERS_KEPT = 400
+
+
+def day_of(date: dt.date) -> int:
+    """Days since 1970-01-01."""
+    return date.toordinal() - EPOCH
+
+
+def date_of(day: int) -> dt.date:
+    """The date of a day since 1970-01-01."""
+    return dt.date.fromordinal(EPOCH + day)
+
+
+def today() -> int:
+    """The present day, by this machine's clock."""
+    return int(now().utc_s // 86_400)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A map: ``index`` on ``day`` or, with ``before``, what it changed since that day."""
+
+    index: str
+    day: int
+    before: int | None = None
+
+    def __post_init__(self) -> None:
+        index_named(self.index)
+        if self.before is not None and self.before >= self.day:
+            raise PersonError("bad_dates", "the earlier day must come first")
+
+    @property
+    def name(self) -> str:
+        """As the cache and the addresses call it: ``ndvi/2019-05-03``, ``…/2019-04-08..2019-…``."""
+        days = (self.day,) if self.before is None else (self.before, self.day)
+        return f"{self.index}/{'..'.join(date_of(day).isoformat() for day in days)}"
+
+    @property
+    def ramp(self) -> Ramp:
+        """Its colours."""
+        return RAMPS[self.index] if self.before is None else CHANGE
+
+    @classmethod
+    def named(cls, index: str, when: str) -> View:
+        """The view of an address.
+
+        Raises:
+            PersonError: ``unknown_index``, ``bad_dates``.
+        """
+        try:
+            days = [day_of(dt.date.fromisoformat(each)) for each in when.split("..")]
+        except ValueError:
+            raise PersonError("bad_dates", f"{when!r} is no date") from None
+        if len(days) > 2:
+            raise PersonError("bad_dates", f"{when!r} is no date")
+        return cls(index, days[-1], days[0] if len(days) == 2 else None)
+
+
+class Sky:
+    """The satellite's side of one home; threads may share it."""
+
+    def __init__(self, home: Path, registry: Registry) -> None:
+        self._home = home
+        self._registry = registry
+        self._lock = threading.Lock()
+        self._archive: Archive | None = None
+        self._cache: TileCache | None = None
+        self._revision = ""
+        self._layers: OrderedDict[tuple[str, str, int, str], Layer | None] = OrderedDict()
+
+    def close(self) -> None:
+        """Close what was opened."""
+        for each in (self._archive, self._cache):
+            if each is not None:
+                each.close()
+
+    def status(self) -> ArchiveStatus | None:
+        """What the archive holds; None before the first scene."""
+        archive = self._opened()
+        return archive.status() if archive else None
+
+    def fields(self) -> list[Field]:
+        """The fields of the node."""
+        return self._registry.fields()
+
+    def days(self) -> list[int]:
+        """Days on which some field was seen, increasing."""
+        archive = self._opened()
+        if archive is None:
+            return []
+        kept = set(archive.fields())
+        mine = (archive.days(field.id) for field in self.fields() if field.id in kept)
+        return sorted({day for days in mine for day in days})
+
+    def tile(self, view: View, tile: Tile) -> bytes | None:
+        """The tile as PNG, drawn or from the cache; None when nothing is on it."""
+        archive = self._opened()
+        if archive is None or self._cache is None:
+            return None
+        self._renewed(archive)
+        found = self._cache.get(view.name, tile)
+        if found is None:
+            layers = [self._layer(archive, field, view) for field in self.fields()]
+            shown = [layer for layer in layers if layer is not None]
+            found = tile_png(tile, shown, view.ramp) or b""
+            self._cache.put(view.name, tile, found)
+        return found or None
+
+    def picture(self, field: Field, view: View) -> bytes | None:
+        """One field as PNG in its own pixels; None when it was not seen around that day."""
+        archive = self._opened()
+        if archive is None:
+            return None
+        self._renewed(archive)
+        layer = self._layer(archive, field, view)
+        if layer is None:
+            return None
+        coloured = np.where(layer.hidden, np.uint8(CLOUD), view.ramp.indices(layer.values))
+        return palette_png(coloured, view.ramp.palette)
+
+    def report(self, field: Field, index: str) -> FieldReport:
+        """The season of a field, up to today.
+
+        Raises:
+            PersonError: ``no_scenes``, ``unknown_index``.
+        """
+        archive = self._opened()
+        if archive is None:
+            raise PersonError("no_scenes", "no scene was brought to this node yet")
+        last = max((*archive.days(field.id)[-1:], today()))  # a clock may say 1970
+        return field_report(archive, field, self.fields(), index, last)
+
+    def _opened(self) -> Archive | None:
+        with self._lock:
+            if self._archive is None and (self._home / ARCHIVE).is_file():
+                self._cache = TileCache(self._home / CACHE)
+                self._archive = Archive(self._home / ARCHIVE)
+            return self._archive
+
+    def _renewed(self, archive: Archive) -> None:
+        """Forget what was drawn from other windows or other boundaries."""
+        outlines = "".join(outline_key(field.boundary) for field in self.fields())
+        revision = f"{archive.revision()} {hashlib.sha256(outlines.encode()).hexdigest()}"
+        with self._lock:
+            if revision != self._revision and self._cache is not None:
+                self._cache.begin(revision)
+                self._layers.clear()
+                self._revision = revision
+
+    def _layer(self, archive: Archive, field: Field, view: View) -> Layer | None:
+        key = (field.id, view.index, view.day, view.name)
+        with self._lock:
+            if key in self._layers:
+                self._layers.move_to_end(key)
+                return self._layers[key]
+        layer = _drawn(archive, field, view)
+        with self._lock:
+            self._layers[key] = layer
+            while len(self._layers) > _LAYERS_KEPT:
+                self._layers.popitem(last=False)
+        return layer
+
+
+def _drawn(archive: Archive, field: Field, view: View) -> Layer | None:
+    after = _seen(archive, field, view.index, view.day)
+    if after is None or view.before is None:
+        return after
+    before = _seen(archive, field, view.index, view.before)
+    if before is None:
+        return None
+    changed = after.values - before.values
+    return Layer(after.grid, changed, (after.hidden | before.hidden) & np.isnan(changed))
+
+
+def _seen(archive: Archive, field: Field, index: str, day: int) -> Layer | None:
+    """The field as it was last seen up to a day, pixels outside its boundary left out."""
+    needed = index_named(index).needs
+    days = [d for d in archive.days(field.id) if day - SHOWN_FOR_DAYS < d <= day]
+    if not days:
+        return None
+    cube = cube_of(archive.windows(field.id, days[-1], days[-1], needed))
+    return None if cube is None else _layer_of(cube, field, index)
+
+
+def _layer_of(cube: Cube, field: Field, index: str) -> Layer:
+    inside = field_weights(field.boundary, cube.grid).dense(cube.grid) > 0
+    values = np.where(inside, cube.index(index)[0], np.float32(np.nan)).astype(np.float32)
+    hidden = inside & cube.mask.covered[0] & ~cube.mask.usable[0]
+    return Layer(cube.grid, values, hidden)
+
+
+def nearest(days: Sequence[int], wanted: int) -> int | None:
+    """The last of ``days`` up to ``wanted``, else the first; None for no days."""
+    before = [day for day in days if day <= wanted]
+    return before[-1] if before else next(iter(days), None)

@@ -1,0 +1,92 @@
+// A new field: its corners tapped on the map, or marked while walking round it.
+
+import { announce, button, h, icon } from "./dom.js";
+import * as db from "./db.js";
+import { area_ha, canLocate, crosses, follow } from "./place.js";
+import { moment, sync } from "./sync.js";
+import { number, said, t, tt } from "./texts.js";
+
+const MOST_POINTS = 200, COARSE_M = 15;
+
+export async function screen(known, vocabulary, author) {
+  const { showMap } = await import("./map.js");
+  const points = [];
+  let map, fix = null, walked = false, stop = () => {};
+
+  const box = h("div", { class: "map", role: "application", "aria-label": t("map") });
+  const area = h("p", { class: "area", "aria-live": "polite" });
+  const where = h("p", { class: "where" });
+  const undo = button(tt("undo"), "again", () => { points.pop(); draw(); });
+  const corner = button(tt("mark_corner"), "near", () => {
+    if (!fix) { announce(t("no_gps"), true); return; }
+    walked = true;
+    if (fix.accuracy_m > COARSE_M) announce(t("coarse_gps", { m: Math.round(fix.accuracy_m) }), true);
+    add([fix.lon, fix.lat]);
+  });
+  corner.disabled = true;
+
+  function add(point) {
+    if (points.length >= MOST_POINTS) return;
+    points.push(point);
+    draw();
+  }
+  function draw() {
+    map?.draw(points);
+    undo.disabled = points.length === 0;
+    area.replaceChildren(points.length < 3 ? tt("three_corners") : crosses(points) ? tt("sides_cross") : h("bdi", {}, `${number(area_ha(points), 2)} ha`));
+  }
+  function heard(found) {
+    const first = !fix;
+    fix = found;
+    corner.disabled = false;
+    where.replaceChildren(h("bdi", {}, `± ${Math.round(found.accuracy_m)} m`));
+    map?.here(found, first && points.length === 0);
+  }
+
+  const farm = h("select", { id: "farm", onchange: () => { fresh.hidden = farm.value !== ""; } },
+    [...known.farms.values()].map((each) => h("option", { value: each.id }, each.name)), h("option", { value: "" }, t("new_farm")));
+  const fresh = h("div", { class: "question", hidden: known.farms.size > 0 }, h("label", { class: "label", for: "farm-name" }, tt("farm_name")),
+    h("input", { type: "text", id: "farm-name", maxlength: 80, dir: "auto" }));
+  const name = h("input", { type: "text", id: "field-name", maxlength: 80, dir: "auto" });
+  const crop = h("select", { id: "field-crop" }, h("option", { value: "" }, t("choose")), vocabulary.crops.map((each) => h("option", { value: each.code }, said(each.name))));
+
+  async function finish() {
+    const farmName = fresh.querySelector("input").value.trim();
+    const wrong = (points.length < 3 && "three_corners") || (crosses(points) && "sides_cross") || (!name.value.trim() && "field_name") || (farm.value === "" && !farmName && "farm_name");
+    if (wrong) { announce(t(wrong), true); return; }
+    const farmId = farm.value || db.newId(), fieldId = db.newId(), at = await moment();
+    const events = farm.value ? [] : [event("farm", farmId, { name: farmName })];
+    events.push(event("field", fieldId, {
+      farm: farmId, name: name.value.trim(), boundary: [...points, points[0]], area_ha: Number(area_ha(points).toFixed(4)),
+      source: walked ? "walked" : "drawn", crop: crop.value || null,
+    }));
+    await db.putRecords(events.map((each, n) => ({ id: each.id, event: each, state: "here", made: Date.now() + n, problem: null })));
+    announce(t("kept_here"));
+    location.hash = `#/field/${fieldId}`;
+    sync();
+
+    function event(kind, subject, body) {
+      return { id: db.newId(), kind, subject, author, at, body, photos: [], supersedes: null };
+    }
+  }
+
+  const root = h("form", { novalidate: true, onsubmit: (event) => { event.preventDefault(); finish(); } },
+    h("h1", {}, tt("new_field")), h("p", {}, tt(canLocate() ? "how_to_draw" : "how_to_draw_map")), box,
+    area, where, h("div", { class: "pair" }, canLocate() && corner, undo),
+    h("section", { class: "box" },
+      h("div", { class: "question" }, h("label", { class: "label", for: "farm" }, tt("farm")), farm), fresh,
+      h("div", { class: "question" }, h("label", { class: "label", for: "field-name" }, tt("field_name")), name),
+      h("div", { class: "question" }, h("label", { class: "label", for: "field-crop" }, tt("crop")), crop)),
+    h("button", { type: "submit", class: "button main" }, icon("check"), h("span", {}, tt("keep"))));
+
+  draw();
+  return {
+    root,
+    async shown() {
+      map = await showMap(box, known.fields, { drawing: true, onTap: add });
+      draw();
+      if (canLocate()) stop = follow(heard, () => {});
+    },
+    hidden() { stop(); map?.stop(); },
+  };
+}
