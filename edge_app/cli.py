@@ -20,6 +20,7 @@ import click
 from edge_app.cli_common import EXIT, HOME, JSON, guarded, progress
 from edge_app.cli_count import count
 from edge_app.cli_model import model
+from edge_app.cli_review import review
 from edge_app.languages import LANGS
 from field_data.errors import KeeperError, PersonError
 
@@ -146,7 +147,7 @@ def forget(home: Path, as_json: bool, code: str | None, older_than: int | None) 
 
     def action() -> None:
         from edge_app.answer import spoken_code
-        from edge_app.health import open_log
+        from edge_app.health import open_local, open_log
         from field_data.clock import now
 
         if (code is None) == (older_than is None):
@@ -157,6 +158,8 @@ def forget(home: Path, as_json: bool, code: str | None, older_than: int | None) 
             else:
                 digits = "".join(filter(str.isdigit, code or ""))
                 chosen = [each for each in log.ids() if spoken_code(each) == digits]
+            with open_local(home) as (sets, _, _):
+                sets.forget_from(chosen)
             log.forget(chosen)
         if not chosen and code is not None:
             raise PersonError("unknown_diagnosis", f"no answer has the code {code}")
@@ -167,6 +170,7 @@ def forget(home: Path, as_json: bool, code: str | None, older_than: int | None) 
 
 main.add_command(model)
 main.add_command(count)
+main.add_command(review)
 
 
 @main.command()

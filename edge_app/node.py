@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Self
@@ -27,6 +27,7 @@ from field_data.ids import new_id
 from field_data.local_sets import LocalSet
 from field_data.node_identity import node_id
 from field_data.photos import PhotoStore
+from field_data.reviews import Outcome
 from field_data.types import Diagnosis
 from models.counting import CountReading
 from models.diagnosis import Diagnoser, Reading
@@ -93,7 +94,7 @@ class FarmNode:
             self.id = node_id(self._store)
             self._photos = PhotoStore(home / "photos")
             self._log = DiagnosisLog(self._store, self._photos)
-            self.ground = Ground(self._store, self._photos, self.id)
+            self.ground = Ground(self._store, self._photos, self.id, self.settings.shares)
             # Beside a store that was set aside every photo looks unused: keep them until the
             # keeper has looked at it.
             if not health.set_aside(home):
@@ -170,10 +171,15 @@ class FarmNode:
         self._pin.check(pin)
 
     def teach(
-        self, crop: str, condition: str, name: str, photos: Iterable[tuple[str, bytes]]
+        self,
+        crop: str,
+        condition: str,
+        name: str,
+        photos: Iterable[tuple[str, bytes]],
+        origins: Mapping[str, str] | None = None,
     ) -> Lesson:
-        """Add photos to a local class; see the seam."""
-        return self._taught().teach(crop, condition, name, photos)
+        """Add photos to a local class; see the seam and, for ``origins``, the teacher."""
+        return self._taught().teach(crop, condition, name, photos, origins)
 
     def forget_local(self, crop: str, condition: str) -> LocalSet:
         """Forget a local class; :meth:`restore_local` brings it back."""
@@ -201,7 +207,8 @@ class FarmNode:
         return self._log.get(id)
 
     def forget(self, ids: Sequence[str]) -> None:
-        """Erase diagnoses with their photos."""
+        """Erase diagnoses with their photos, also where the node was taught with them."""
+        self._school.forget_from(ids)
         self._log.forget(ids)
 
     def ask_agent(self, id: str) -> None:
@@ -211,6 +218,10 @@ class FarmNode:
     def asked_agent(self, id: str) -> bool:
         """Whether it is on that list."""
         return self._log.asked_agent(id)
+
+    def reviewed(self, id: str) -> Outcome:
+        """What people who looked at its photos came to."""
+        return self.ground.reviews.outcome(id)
 
     def photo(self, sha256: str) -> bytes | None:
         """The JPEG bytes of a kept photo."""

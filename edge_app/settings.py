@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from field_data.errors import KeeperError
+from field_data.reviews import Shares
 
 PREFIX = "GHALLA_"
 # Variables that are no settings of the node.
@@ -34,6 +35,8 @@ class Settings:
     queue: int = _setting(30, "Diagnoses that may wait; the next one is told to come back.")
     min_free_mb: int = _setting(200, "Below this free space the health page warns, in megabytes.")
     teach_pin: str = _setting("", "PIN of the page /teach, 6 characters or more; without, no page.")
+    review_sample_percent: int = _setting(5, "Share of all answers that people check at random.")
+    review_second_percent: int = _setting(20, "Share of reviews that a second person makes again.")
 
     def __post_init__(self) -> None:
         wrong = {
@@ -41,11 +44,18 @@ class Settings:
             "workers must be 1 to 16": not 1 <= self.workers <= 16,
             "queue must be 0 to 500": not 0 <= self.queue <= 500,
             "min_free_mb must not be negative": self.min_free_mb < 0,
+            "review_sample_percent must be 0 to 100": not 0 <= self.review_sample_percent <= 100,
+            "review_second_percent must be 0 to 100": not 0 <= self.review_second_percent <= 100,
             "teach_pin must have 6 characters or more": 0 < len(self.teach_pin) < 6,
         }
         for problem, found in wrong.items():
             if found:
                 raise KeeperError("bad_settings", problem)
+
+    @property
+    def shares(self) -> Shares:
+        """What is reviewed at random, and twice."""
+        return Shares(self.review_sample_percent / 100, self.review_second_percent / 100)
 
 
 def _value(name: str, raw: object, where: str) -> int | str:

@@ -51,8 +51,14 @@ class LocalSets:
         self._photos = photos
         self._sets = store.table("local_sets")
         self._vectors = store.table("local_vectors")
+        self._origins = store.table("local_origins")
         self._uses = store.table("photo_uses")
-        for table, field in (("local_sets", "condition"), ("local_vectors", "photo")):
+        for table, field in (
+            ("local_sets", "condition"),
+            ("local_vectors", "photo"),
+            ("local_origins", "diagnosis"),
+            ("local_origins", "photo"),
+        ):
             store.index(table, field)
 
     def history(self, crop: str, condition: str) -> list[LocalSet]:
@@ -71,10 +77,17 @@ class LocalSets:
         return versions[-1] if versions and versions[-1].photos else None
 
     def teach(
-        self, crop: str, condition: str, name: str, at: Instant, jpegs: Sequence[bytes]
+        self,
+        crop: str,
+        condition: str,
+        name: str,
+        at: Instant,
+        jpegs: Sequence[bytes],
+        origins: Mapping[str, str] | None = None,
     ) -> LocalSet:
         """A new version with ``jpegs`` (bytes that `PhotoStore` takes) after the photos before.
 
+        ``origins`` names by a photo's SHA-256 the diagnosis that it comes from.
         Durable when it returns.  Raises ``KeeperError("disk_full")`` and keeps nothing then.
         """
         taught = {photo_of(jpeg).sha256: jpeg for jpeg in jpegs}
@@ -88,6 +101,9 @@ class LocalSets:
                 known = before.photos if before else ()
                 photos = tuple(dict.fromkeys((*known, *taught)))
                 self._use(_owner(crop, condition), photos)
+                self._origins.insert_multiple(
+                    {"photo": photo, "diagnosis": id} for photo, id in (origins or {}).items()
+                )
                 kept_name = name or (before.name if before else "")
                 return self._append(LocalSet(crop, condition, kept_name, 0, at, photos))
         except BaseException:
@@ -141,12 +157,32 @@ class LocalSets:
             photos = [row["photo"] for row in self._uses.search(mine)]
             self._sets.remove(_of(crop, condition))
             self._uses.remove(mine)
-            for photo in photos:
-                self._vectors.remove(where("photo") == photo)
-            self._remove_unused(photos)
-            self.changes += 1
+            self._forget_photos(photos)
         self._store.checkpoint()
         return sum(not self._photos.has(photo) for photo in photos)
+
+    def forget_from(self, diagnoses: Iterable[str]) -> None:
+        """Remove the photos that come from these diagnoses for good, from every version."""
+        with self._store.transaction():
+            for id in diagnoses:
+                gone = {row["photo"] for row in self._origins.search(where("diagnosis") == id)}
+                if not gone:
+                    continue
+                for row in self._sets.all():
+                    left = [photo for photo in row["photos"] if photo not in gone]
+                    if len(left) < len(row["photos"]):
+                        self._sets.update({"photos": left}, doc_ids=[row.doc_id])
+                for photo in gone:
+                    self._uses.remove(_taught(photo))
+                self._forget_photos(gone)
+
+    def _forget_photos(self, photos: Iterable[str]) -> None:
+        """Inside a transaction: nothing made of these photos, nor they themselves, is kept."""
+        for photo in photos:
+            self._vectors.remove(where("photo") == photo)
+            self._origins.remove(where("photo") == photo)
+        self._remove_unused(photos)
+        self.changes += 1
 
     def vectors(self, model: str) -> dict[str, bytes]:
         """Bytes kept by photo for the model file of that SHA-256."""
@@ -183,6 +219,12 @@ class LocalSets:
 
 def _of(crop: str, condition: str) -> QueryLike:
     query: QueryLike = (where("condition") == condition) & (where("crop") == crop)
+    return query
+
+
+def _taught(photo: str) -> QueryLike:
+    """The uses of a photo by local sets."""
+    query: QueryLike = (where("photo") == photo) & where("owner").matches(r"local:")
     return query
 
 
