@@ -94,7 +94,7 @@ class FarmNode:
             self.id = node_id(self._store)
             self._photos = PhotoStore(home / "photos")
             self._log = DiagnosisLog(self._store, self._photos)
-            self.ground = Ground(self._store, self._photos, self.id, self.settings.shares)
+            self.ground = Ground(self._store, self._photos, self.id, self.settings)
             # Beside a store that was set aside every photo looks unused: keep them until the
             # keeper has looked at it.
             if not health.set_aside(home):

@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Response, abort, g, request
 
+from edge_app import staff
+from edge_app.access import guard, me
 from edge_app.advice import Advice
 from edge_app.farmer import api, pages, problems
 from edge_app.farmer import teach as _  # noqa: F401 (adds the teaching page to the others)
@@ -58,14 +60,18 @@ def create_app(node: Node, advice: Advice) -> Flask:
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.extensions["ghalla_node"], app.extensions["ghalla_advice"] = node, advice
+    app.extensions["ghalla_ground"] = getattr(node, "ground", None)
     init_i18n(app)
     init_pictures(app)
     init_helpers(app)
     app.register_blueprint(pages.blueprint)
     app.register_blueprint(pages.root)
     app.register_blueprint(api.blueprint)
+    app.register_blueprint(me.blueprint)
+    app.register_blueprint(staff.blueprint)
     problems.init_problems(app)
     app.before_request(_refuse_other_sites)
+    guard.init_guard(app)
     app.after_request(_finish)
     return app
 

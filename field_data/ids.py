@@ -9,7 +9,7 @@ import secrets
 
 # Sixteen letters: no vowel (no words appear by chance), nothing that looks like a digit or like
 # another letter (I, L, O, Q, S, U, V, Z).
-_CODE_LETTERS = "BCDFGHJKMNPRTWXY"
+CODE_LETTERS = "BCDFGHJKMNPRTWXY"
 _ID = re.compile(r"[a-z2-7]{26}")
 
 
@@ -29,4 +29,4 @@ def short_code(id: str, letters: int = 6) -> str:
     It helps two persons to point at the same record; it does not replace the id.
     """
     digest = hashlib.sha256(id.encode()).digest()
-    return "".join(_CODE_LETTERS[byte % len(_CODE_LETTERS)] for byte in digest[:letters])
+    return "".join(CODE_LETTERS[byte % len(CODE_LETTERS)] for byte in digest[:letters])

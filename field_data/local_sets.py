@@ -7,7 +7,7 @@ row, so that a power cut leaves the old version or the new one.
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -17,6 +17,7 @@ from tinydb.queries import QueryLike
 
 from field_data.document_store import DocumentStore
 from field_data.errors import GhallaError, PersonError
+from field_data.photo_uses import PhotoUses
 from field_data.photos import PhotoStore, photo_of
 from field_data.types import Instant, Trust
 
@@ -52,7 +53,7 @@ class LocalSets:
         self._sets = store.table("local_sets")
         self._vectors = store.table("local_vectors")
         self._origins = store.table("local_origins")
-        self._uses = store.table("photo_uses")
+        self._uses = PhotoUses(store, photos)
         for table, field in (
             ("local_sets", "condition"),
             ("local_vectors", "photo"),
@@ -100,7 +101,7 @@ class LocalSets:
                 before = self.current(crop, condition)
                 known = before.photos if before else ()
                 photos = tuple(dict.fromkeys((*known, *taught)))
-                self._use(_owner(crop, condition), photos)
+                self._uses.claim(_owner(crop, condition), photos)
                 self._origins.insert_multiple(
                     {"photo": photo, "diagnosis": id} for photo, id in (origins or {}).items()
                 )
@@ -108,7 +109,7 @@ class LocalSets:
                 return self._append(LocalSet(crop, condition, kept_name, 0, at, photos))
         except BaseException:
             with suppress(GhallaError):  # what failed first is what the caller must hear
-                self._remove_unused(taught)
+                self._uses.remove_unused(taught)
             raise
 
     def forget(self, crop: str, condition: str, at: Instant) -> LocalSet:
@@ -150,38 +151,37 @@ class LocalSets:
         Raises:
             PersonError: ``unknown_local_class``.
         """
-        mine = where("owner") == _owner(crop, condition)
-        with self._store.transaction():
+        owner = _owner(crop, condition)
+        with self._store.erasing():
             if not self.history(crop, condition):
                 raise _unknown(crop, condition)
-            photos = [row["photo"] for row in self._uses.search(mine)]
+            photos = self._uses.of(owner)
+            self._uses.release(owner)
             self._sets.remove(_of(crop, condition))
-            self._uses.remove(mine)
-            self._forget_photos(photos)
-        self._store.checkpoint()
+            self._forget_made(photos)
         return sum(not self._photos.has(photo) for photo in photos)
 
     def forget_from(self, diagnoses: Iterable[str]) -> None:
         """Remove the photos that come from these diagnoses for good, from every version."""
-        with self._store.transaction():
+        with self._store.erasing():
             for id in diagnoses:
                 gone = {row["photo"] for row in self._origins.search(where("diagnosis") == id)}
-                if not gone:
-                    continue
-                for row in self._sets.all():
-                    left = [photo for photo in row["photos"] if photo not in gone]
-                    if len(left) < len(row["photos"]):
-                        self._sets.update({"photos": left}, doc_ids=[row.doc_id])
-                for photo in gone:
-                    self._uses.remove(_taught(photo))
-                self._forget_photos(gone)
+                if gone:
+                    self._drop(gone)
+                    self._forget_made(gone)
 
-    def _forget_photos(self, photos: Iterable[str]) -> None:
-        """Inside a transaction: nothing made of these photos, nor they themselves, is kept."""
+    def _drop(self, gone: Collection[str]) -> None:
+        for row in self._sets.all():
+            left = [photo for photo in row["photos"] if photo not in gone]
+            if len(left) < len(row["photos"]):
+                self._sets.update({"photos": left}, doc_ids=[row.doc_id])
+                self._uses.release(_owner(row["crop"], row["condition"]), gone)
+
+    def _forget_made(self, photos: Iterable[str]) -> None:
+        """Forget what was made of these photos, and where they come from."""
         for photo in photos:
             self._vectors.remove(where("photo") == photo)
             self._origins.remove(where("photo") == photo)
-        self._remove_unused(photos)
         self.changes += 1
 
     def vectors(self, model: str) -> dict[str, bytes]:
@@ -205,26 +205,9 @@ class LocalSets:
         self.changes += 1
         return numbered
 
-    def _use(self, owner: str, photos: Sequence[str]) -> None:
-        used = {row["photo"] for row in self._uses.search(where("owner") == owner)}
-        new = [photo for photo in photos if photo not in used]
-        self._uses.insert_multiple({"photo": photo, "owner": owner} for photo in new)
-
-    def _remove_unused(self, photos: Iterable[str]) -> None:
-        with self._store.transaction():
-            for photo in photos:
-                if not self._uses.contains(where("photo") == photo):
-                    self._photos.remove(photo)
-
 
 def _of(crop: str, condition: str) -> QueryLike:
     query: QueryLike = (where("condition") == condition) & (where("crop") == crop)
-    return query
-
-
-def _taught(photo: str) -> QueryLike:
-    """The uses of a photo by local sets."""
-    query: QueryLike = (where("photo") == photo) & where("owner").matches(r"local:")
     return query
 
 

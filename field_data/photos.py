@@ -98,9 +98,14 @@ class PhotoStore:
             remove_leftovers(shard)
 
     def _path(self, sha256: str) -> Path:
-        if not _SHA256.fullmatch(sha256):
+        if not is_photo_name(sha256):
             raise ValueError("not a sha256 in hex")
         return self.folder / sha256[:2] / f"{sha256}.jpg"
+
+
+def is_photo_name(text: str) -> bool:
+    """Whether ``text`` has the form of the name of a photo: SHA-256 in hex."""
+    return _SHA256.fullmatch(text) is not None
 
 
 def photo_of(jpeg: bytes) -> Photo:

@@ -5,11 +5,22 @@ from __future__ import annotations
 from flask import Flask, Response, current_app, jsonify, make_response, render_template, request
 from werkzeug.exceptions import HTTPException
 
-from edge_app.farmer.words import ERRORS
+from edge_app.access import words as access_words
+from edge_app.farmer import words
 from edge_app.i18n import without_markup
 from field_data.errors import BusyError, GhallaError, PersonError
 
-_STATUSES = {"photo_too_large": 413, "unknown_diagnosis": 404}
+_STATUSES = {
+    "photo_too_large": 413,
+    "unknown_diagnosis": 404,
+    "login_needed": 401,
+    "wrong_login": 401,
+    "not_allowed": 403,
+    "stale_form": 403,
+    "unknown_person": 404,
+    "login_paused": 429,
+}
+ERRORS = words.ERRORS | access_words.ERRORS
 _CODES = {403: "cross_site", 404: "not_found", 413: "too_large"}
 
 
@@ -21,7 +32,7 @@ def init_problems(app: Flask) -> None:
 
 
 def status_of(error: GhallaError) -> int:
-    """400, 404 or 413 for what the person can mend, else 503."""
+    """A status of the 400s for what the person can mend, else 503."""
     return _STATUSES.get(error.code, 400) if isinstance(error, PersonError) else 503
 
 

@@ -1,0 +1,1 @@
+"""Who may do what: secrets, sessions, one-time codes, and the table of routes."""

@@ -1,0 +1,56 @@
+"""Every endpoint and who may use it: the one table, enforced by :mod:`edge_app.access.guard`.
+
+An endpoint that is not here is refused.  ``PUBLIC`` is everybody, logged in or not; a set of roles
+is exactly those.  Which records a role may see of what an endpoint shows is in
+:mod:`edge_app.access.rights`.
+"""
+
+from __future__ import annotations
+
+from field_data.people import Role
+
+PUBLIC = None
+EVERYBODY = frozenset(Role)
+STAFF = frozenset({Role.AGENT, Role.AGRONOMIST, Role.KEEPER})
+TABLETS = frozenset({Role.AGENT, Role.AGRONOMIST})
+KEEPER = frozenset({Role.KEEPER})
+
+ROUTES: dict[str, frozenset[Role] | None] = {
+    # Farmers' pages and the API for programs.
+    "static": PUBLIC,
+    "root.start": PUBLIC,
+    "api.diagnose": PUBLIC,
+    "api.health": PUBLIC,
+    "pages.home": PUBLIC,
+    "pages.photo": PUBLIC,
+    "pages.result": PUBLIC,
+    "pages.kept_photo": PUBLIC,
+    "pages.ask_agent": PUBLIC,
+    "pages.asked": PUBLIC,
+    "pages.card": PUBLIC,
+    "pages.audio": PUBLIC,
+    "pages.symptoms": PUBLIC,
+    "pages.past": PUBLIC,
+    "pages.erase": PUBLIC,
+    "pages.privacy": PUBLIC,
+    "pages.health": PUBLIC,
+    "pages.traps": PUBLIC,
+    "pages.trap": PUBLIC,
+    "pages.teaching": PUBLIC,  # behind the teaching PIN
+    "pages.lesson": PUBLIC,
+    "pages.undo": PUBLIC,
+    # Coming in, with a secret or a one-time code.
+    "staff.login": PUBLIC,
+    "staff.setup": PUBLIC,
+    "staff.welcome": PUBLIC,
+    # Everybody who is logged in.
+    "me.me": EVERYBODY,
+    "staff.logout": EVERYBODY,
+    "staff.home": EVERYBODY,
+}
+
+
+def allowed(endpoint: str, role: Role | None) -> bool:
+    """Whether somebody with that role (None: not logged in) may use the endpoint."""
+    roles = ROUTES.get(endpoint, frozenset())
+    return True if roles is PUBLIC else role in roles

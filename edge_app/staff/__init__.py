@@ -1,0 +1,5 @@
+"""The pages of agents, agronomists and the keeper: behind a login."""
+
+from edge_app.staff import home as home
+from edge_app.staff import login as login
+from edge_app.staff.blueprint import blueprint as blueprint

@@ -1,0 +1,32 @@
+"""The blueprint of the staff pages, ``/<lang>/staff/…``; the modules beside it add their pages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint
+
+from edge_app.access.secrets import wants_passphrase
+from edge_app.i18n import request_lang
+from edge_app.languages import LANGS
+from edge_app.staff import words
+
+blueprint = Blueprint("staff", __name__, url_prefix=f"/<any({', '.join(LANGS)}):lang>/staff")
+
+
+@blueprint.url_value_preprocessor
+def _take_lang(_endpoint: str | None, values: dict[str, str] | None) -> None:
+    # ``request_lang`` reads it from the path; no page needs it twice.
+    (values or {}).pop("lang", None)
+
+
+@blueprint.app_url_defaults
+def _add_lang(endpoint: str, values: dict[str, str]) -> None:
+    if endpoint.startswith("staff."):
+        values.setdefault("lang", request_lang())
+
+
+@blueprint.app_context_processor
+def _helpers() -> dict[str, Any]:
+    """What the staff templates can call."""
+    return {"role_names": words.ROLES, "needs_passphrase": wants_passphrase}

@@ -1,0 +1,33 @@
+"""The first page after the login: what this role can do here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import render_template
+from flask_babel import LazyString
+
+from edge_app.access.guard import the_person
+from edge_app.access.routes import allowed
+from edge_app.staff.blueprint import blueprint
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A tile of the home page: shown to the roles that may use its endpoint."""
+
+    endpoint: str
+    label: LazyString
+    icon: str
+
+
+# Pages of other packages add theirs.
+ENTRIES: list[Entry] = []
+
+
+@blueprint.get("/")
+def home() -> str:
+    """What this person can do."""
+    person = the_person()
+    mine = [entry for entry in ENTRIES if allowed(entry.endpoint, person.role)]
+    return render_template("staff/home.html", person=person, entries=mine)
