@@ -32,6 +32,7 @@ from field_data.reviews import (
     review_of,
     reviewable,
     verdict_on,
+    waiting,
 )
 
 LEASE_S = 600.0
@@ -107,15 +108,25 @@ class ReviewDesk:
         asked = {diagnosis.id for diagnosis in self._log.asked()}
         return [Case(d, d.id in asked, tuple(said[d.id])) for d in self._log.with_photos()]
 
-    def queue(self) -> list[Item]:
-        """Everything that waits for somebody."""
-        return queue(self.cases(), self.shares)
+    def queue(self, cases: list[Case] | None = None) -> list[Item]:
+        """Everything that waits for somebody; ``cases`` where they have just been read."""
+        return queue(self.cases() if cases is None else cases, self.shares)
 
     def due(self, person: Person, items: list[Item] | None = None) -> list[Item]:
         """What waits for this person, without what others look at just now."""
         taken = self.leases.of_others(person.id)
         items = self.queue() if items is None else items
         return [item for item in items if may_review(person, item) and item.id not in taken]
+
+    def item(self, id: str) -> Item | None:
+        """What a diagnosis waits for; None for one that waits for nothing or is not there."""
+        case = self.case(id)
+        if case is None or not reviewable(case.diagnosis):
+            return None
+        found = waiting(case, self.shares)
+        if found or case.reviews:
+            return found
+        return next((item for item in self.queue() if item.id == id), None)
 
     def outcome(self, id: str) -> Outcome:
         """What the reviews of a diagnosis come to; ``open`` for one that is not there."""

@@ -229,7 +229,7 @@ def queue(cases: Sequence[Case], shares: Shares | None = None) -> list[Item]:
     """
     shares = shares or Shares()
     done = _reviewed(cases)
-    items = [item for case in cases if (item := _item(case, shares))]
+    items = [item for case in cases if (item := waiting(case, shares))]
     items += _rare([case for case in cases if not case.reviews], items, done)
     return _in_turns(items, done)
 
@@ -241,7 +241,8 @@ def _reviewed(cases: Iterable[Case]) -> Mapping[Label | None, int]:
     return done
 
 
-def _item(case: Case, shares: Shares) -> Item | None:
+def waiting(case: Case, shares: Shares) -> Item | None:
+    """What one diagnosis waits for, as far as it alone tells: rare conditions come with `queue`."""
     diagnosis = case.diagnosis
     if not reviewable(diagnosis):
         return None
