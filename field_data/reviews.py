@@ -9,6 +9,7 @@ where they differ, an agronomist sees both and decides.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ Label = tuple[str, str | None]
 REVIEWERS = frozenset({Role.AGENT, Role.AGRONOMIST, Role.KEEPER})
 # Of a (crop, condition) that the node was sure of, this many are looked at whatever the sample.
 ENOUGH = 5
+_CODE = re.compile(r"[A-Za-z0-9-]{2,24}")
 _SAMPLE, _SECOND, _ORDER = "sample", "second", "order"
 
 
@@ -132,13 +134,13 @@ class Outcome:
 def review_of(event: Event) -> Review | None:
     """The review that an event holds; None for another kind or a body that makes no sense."""
     body = event.body
-    crop, condition = body.get("crop"), body.get("condition")
-    if event.kind is not Kind.REVIEW or body.get("verdict") not in set(Verdict):
-        return None
-    verdict = Verdict(body["verdict"])
+    crop, condition, round = body.get("crop"), body.get("condition"), body.get("round")
+    verdict = next((each for each in Verdict if each == body.get("verdict")), None)
+    named = _is_code(crop) and (condition is None or _is_code(condition))
     cannot = verdict is Verdict.CANNOT_TELL
-    named = isinstance(crop, str) and (condition is None or isinstance(condition, str))
-    if body.get("round") not in (1, 2, 3) or not (named or cannot):
+    if event.kind is not Kind.REVIEW or verdict is None or round not in (1, 2, 3):
+        return None
+    if not (named or cannot):
         return None
     return Review(
         id=event.id,
@@ -147,10 +149,14 @@ def review_of(event: Event) -> Review | None:
         at=event.at,
         verdict=verdict,
         label=None if cannot else (str(crop), condition),
-        round=body["round"],
+        round=int(round),
         blind=body.get("blind") is True,
         correction=event.supersedes is not None,
     )
+
+
+def _is_code(text: object) -> bool:
+    return isinstance(text, str) and _CODE.fullmatch(text) is not None
 
 
 def body_of(review: Review) -> dict[str, object]:
