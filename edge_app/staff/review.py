@@ -147,7 +147,9 @@ def review_photo(id: str, number: int) -> Response:
     data = ground().photos.get(sha256) if sha256 else None
     if data is None:
         abort(404)
-    return send_file(BytesIO(data), mimetype="image/jpeg")
+    response = send_file(BytesIO(data), mimetype="image/jpeg")
+    response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 @blueprint.get("/review/mine")
