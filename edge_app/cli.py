@@ -22,6 +22,7 @@ from edge_app.cli_count import count
 from edge_app.cli_guard import access, audit, retention
 from edge_app.cli_model import model
 from edge_app.cli_person import person
+from edge_app.cli_review import review
 from edge_app.cli_scenes import scenes
 from edge_app.cli_series import series
 from edge_app.languages import LANGS
@@ -155,7 +156,7 @@ def forget(home: Path, as_json: bool, code: str | None, older_than: int | None) 
 
     def action() -> None:
         from edge_app.answer import spoken_code
-        from edge_app.health import open_log
+        from edge_app.health import open_local, open_log
         from field_data.clock import now
 
         if (code is None) == (older_than is None):
@@ -166,6 +167,8 @@ def forget(home: Path, as_json: bool, code: str | None, older_than: int | None) 
             else:
                 digits = "".join(filter(str.isdigit, code or ""))
                 chosen = [each for each in log.ids() if spoken_code(each) == digits]
+            with open_local(home) as (sets, _, _):
+                sets.forget_from(chosen)
             log.forget(chosen)
         if not chosen and code is not None:
             raise PersonError("unknown_diagnosis", f"no answer has the code {code}")
@@ -182,6 +185,7 @@ main.add_command(person)
 main.add_command(audit)
 main.add_command(retention)
 main.add_command(access)
+main.add_command(review)
 
 
 @main.command()

@@ -17,6 +17,7 @@ from field_data.errors import PersonError
 if TYPE_CHECKING:
     from edge_app.advice import Advice
     from edge_app.node import FarmNode
+    from edge_app.teaching import Lesson
     from field_data.local_sets import LocalSet
 
 CROP = click.option("--crop", required=True, help="Scientific name, EPPO code or English name.")
@@ -28,20 +29,32 @@ CONDITION = click.option("--condition", required=True, help="EPPO code, or a nam
 @CROP
 @CONDITION
 @click.option("--name", default="", help="What people call a condition that no card names.")
+@click.option("--from-reviews", is_flag=True, help="With the photos that people reviewed here.")
 @JSON
-@click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("photos", nargs=-1, type=click.Path(path_type=Path))
 def teach(
-    home: Path, crop: str, condition: str, name: str, as_json: bool, photos: tuple[Path, ...]
+    home: Path,
+    crop: str,
+    condition: str,
+    name: str,
+    from_reviews: bool,
+    as_json: bool,
+    photos: tuple[Path, ...],
 ) -> None:
     """Teach a condition with 5 to 20 reviewed photos; more photos may follow later."""
+    if bool(photos) == from_reviews:
+        raise click.UsageError("give either PHOTOS or --from-reviews")
 
     def action() -> None:
         from edge_app.teaching import tidy_name
 
         with _opened(home) as (node, advice):
-            given = ((path.name, _bytes(path)) for path in photos)
-            code = _condition(advice, condition)
-            lesson = node.teach(_crop(advice, crop), code, tidy_name(name), given)
+            where, code = _crop(advice, crop), _condition(advice, condition)
+            if from_reviews:
+                lesson = _from_reviews(node, where, code, tidy_name(name))
+            else:
+                given = ((path.name, _bytes(path)) for path in photos)
+                lesson = node.teach(where, code, tidy_name(name), given)
         if as_json:
             refused = [asdict(each) for each in lesson.refused]
             said = {**_listed(lesson.made), "taken": lesson.taken, "refused": refused}
@@ -167,6 +180,15 @@ def _bytes(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise PersonError("not_an_image", f"cannot read {path}: {error.strerror}") from error
+
+
+def _from_reviews(node: FarmNode, crop: str, condition: str, name: str) -> Lesson:
+    from edge_app.local_photos import newest
+
+    found = list(enumerate(newest(node.ground, (crop, condition)), 1))
+    given = ((f"reviewed-{number}", jpeg) for number, (_, jpeg) in found)
+    origins = {f"reviewed-{number}": shot.case.diagnosis.id for number, (shot, _) in found}
+    return node.teach(crop, condition, name, given, origins)
 
 
 def _listed(each: LocalSet) -> dict[str, object]:

@@ -149,16 +149,10 @@ def fields_of(home: Path, geojson: Path | None) -> list[Field]:
     """
     if geojson is not None:
         return fields_in(geojson)
-    from edge_app.health import store_of
-    from field_data.document_store import DocumentStore
-    from field_data.events import EventLog
-    from field_data.node_identity import node_id
-    from field_data.photos import PhotoStore
-    from field_data.registry import Registry
+    from edge_app.home import open_ground
 
-    with DocumentStore(store_of(home), set_aside=False) as store:
-        events = EventLog(store, node_id(store), PhotoStore(home / "photos"))
-        return Registry(store, events).fields()
+    with open_ground(home) as ground:
+        return ground.registry.fields()
 
 
 def fields_in(path: Path) -> list[Field]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from edge_app.access.gate import Gate
 from edge_app.settings import MB, Settings
 from field_data.audit_log import AuditLog
+from field_data.diagnoses import DiagnosisLog
 from field_data.document_store import DocumentStore
 from field_data.events import EventLog
 from field_data.forms import shipped_forms
@@ -16,6 +17,7 @@ from field_data.photos import PhotoStore
 from field_data.privacy import Privacy
 from field_data.registry import Registry
 from field_data.retention import Retention, Rules
+from field_data.review_desk import ReviewDesk
 
 
 class Ground:
@@ -38,6 +40,8 @@ class Ground:
         self.people = People(store)
         self.audit = AuditLog(store, photos.folder.parent)
         self.gate = Gate(store, self.people, self.audit)
+        log = DiagnosisLog(store, photos)
+        self.reviews = ReviewDesk(store, log, self.events, self.settings.shares)
         self.privacy = Privacy(
             store, photos, self.events, self.people, self.audit, self.gate.forget_person
         )

@@ -41,14 +41,31 @@ def export(
         PersonError: ``folder_in_use``: there is something else in ``out`` already.
         KeeperError: ``disk_full``.
     """
+    begin_set(out)
+    rows = [row for each in sets for row in _rows(out, each, photos, advice, source)]
+    finish_set(out, rows, _vocabulary(sets, advice))
+    return len(rows)
+
+
+def begin_set(out: Path) -> None:
+    """Make the folders of a labelled set.
+
+    Raises:
+        PersonError: ``folder_in_use``: there is something else in ``out`` already.
+        KeeperError: ``disk_full``.
+    """
     if out.is_dir() and any(out.iterdir()):
         raise PersonError("folder_in_use", f"{out} is not empty")
     make_folder(out)
     make_folder(out / "images")
-    rows = [row for each in sets for row in _rows(out, each, photos, advice, source)]
-    write_atomic(out / "vocabulary.csv", _table(_VOCABULARY, _vocabulary(sets, advice)))
+
+
+def finish_set(
+    out: Path, rows: Iterable[Mapping[str, str]], vocabulary: Iterable[Mapping[str, str]]
+) -> None:
+    """Write the tables of a labelled set: without the last one, of `COLUMNS`, it is none."""
+    write_atomic(out / "vocabulary.csv", _table(_VOCABULARY, vocabulary))
     write_atomic(out / "classification.csv", _table(COLUMNS, rows))
-    return len(rows)
 
 
 def _rows(
@@ -62,7 +79,7 @@ def _rows(
         write_atomic(out / file, jpeg)
         yield {
             "file": file,
-            "crop": _scientific(advice, each.crop),
+            "crop": scientific(advice, each.crop),
             "condition": each.condition,
             "source": source,
             "licence": "not stated",
@@ -78,14 +95,15 @@ def _rows(
 def _vocabulary(sets: Iterable[LocalSet], advice: Advice) -> Iterable[dict[str, str]]:
     for each in sets:
         yield {
-            "crop": _scientific(advice, each.crop),
+            "crop": scientific(advice, each.crop),
             "crop_eppo": each.crop,
             "condition": each.condition,
             "meaning": _named(advice, each),
         }
 
 
-def _scientific(advice: Advice, code: str) -> str:
+def scientific(advice: Advice, code: str) -> str:
+    """The name of a crop that labelled sets use; the bare code where there is none."""
     crop = advice.crop(code)
     return crop.sci[0] if crop else code
 

@@ -5,19 +5,41 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from edge_app.ground import Ground
+from edge_app.health import STORE
+from edge_app.home import open_ground
 from edge_app.live_model import load_model
+from edge_app.review_export import Shot, reviewed_set
 from field_data.errors import PublisherError
 from models.acceptance import MIN_PHOTOS, Decision, Labelled, Verdict, compare, judge
 from models.life import Refusal
 from models.manifest import LEAF_CLASSIFIER, read_header
 
+# All are held in memory (some 0.2 MB each), and each is read by two models.
+MOST = 300
+
 
 def reviewed_photos(home: Path) -> list[Labelled]:
-    """Photos of ``home`` with the condition that a person confirmed: (bytes, crop, condition).
+    """Photos of ``home`` and what people say that they show: (bytes, crop, condition).
 
-    None yet: reviews are not a feature of the node so far.
+    The `MOST` newest, of plants that people have named without a dispute; empty where there is no
+    store yet.
+
+    Raises:
+        KeeperError: the store's own.
     """
-    return []
+    if not (home / STORE).is_file():
+        return []
+    with open_ground(home) as ground:
+        return [(jpeg, shot.crop, shot.condition) for shot, jpeg in newest(ground)]
+
+
+def newest(ground: Ground, of: tuple[str, str] | None = None) -> list[tuple[Shot, bytes]]:
+    """The `MOST` newest reviewed photos, oldest first; ``of``, a (crop, condition), those alone."""
+    shots = reviewed_set(ground.reviews.cases())
+    wanted = [shot for shot in shots if of in (None, (shot.crop, shot.condition))][-MOST:]
+    read = ((shot, ground.photos.get(shot.photo)) for shot in wanted)
+    return [(shot, jpeg) for shot, jpeg in read if jpeg is not None]
 
 
 class LocalJudge:

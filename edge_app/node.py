@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Self
@@ -26,6 +26,7 @@ from field_data.ids import new_id
 from field_data.local_sets import LocalSet
 from field_data.node_identity import node_id
 from field_data.photos import PhotoStore
+from field_data.reviews import Outcome
 from field_data.schema import open_store
 from field_data.types import Diagnosis
 from models.counting import CountReading
@@ -178,10 +179,15 @@ class FarmNode:
         self._pin.check(pin)
 
     def teach(
-        self, crop: str, condition: str, name: str, photos: Iterable[tuple[str, bytes]]
+        self,
+        crop: str,
+        condition: str,
+        name: str,
+        photos: Iterable[tuple[str, bytes]],
+        origins: Mapping[str, str] | None = None,
     ) -> Lesson:
-        """Add photos to a local class; see the seam."""
-        return self._taught().teach(crop, condition, name, photos)
+        """Add photos to a local class; see the seam and, for ``origins``, the teacher."""
+        return self._taught().teach(crop, condition, name, photos, origins)
 
     def forget_local(self, crop: str, condition: str) -> LocalSet:
         """Forget a local class; :meth:`restore_local` brings it back."""
@@ -209,7 +215,8 @@ class FarmNode:
         return self._log.get(id)
 
     def forget(self, ids: Sequence[str]) -> None:
-        """Erase diagnoses with their photos."""
+        """Erase diagnoses with their photos, also where the node was taught with them."""
+        self._school.forget_from(ids)
         self._log.forget(ids)
 
     def ask_agent(self, id: str) -> None:
@@ -219,6 +226,10 @@ class FarmNode:
     def asked_agent(self, id: str) -> bool:
         """Whether it is on that list."""
         return self._log.asked_agent(id)
+
+    def reviewed(self, id: str) -> Outcome:
+        """What people who looked at its photos came to."""
+        return self.ground.reviews.outcome(id)
 
     def photo(self, sha256: str) -> bytes | None:
         """The JPEG bytes of a kept photo."""

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from edge_app.teaching import Lesson
 from field_data.local_sets import LocalSet
+from field_data.reviews import Outcome
 from field_data.types import Diagnosis
 from models.counting import CountReading
 
@@ -62,6 +63,9 @@ class Node(Protocol):
 
     def asked_agent(self, id: str) -> bool:
         """Whether it is on that list."""
+
+    def reviewed(self, id: str) -> Outcome:
+        """What people who looked at its photos came to; ``open`` while nobody did."""
 
     def photo(self, sha256: str) -> bytes | None:
         """The JPEG bytes of a kept photo."""

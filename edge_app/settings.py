@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from field_data.errors import KeeperError
+from field_data.reviews import Shares
 
 PREFIX = "GHALLA_"
 MB = 1_000_000
@@ -47,6 +48,8 @@ class Settings:
         20, "Satellite scenes fetched in a week at most, in megabytes; 0 for no limit."
     )
     sat_cache_mb: int = _setting(500, "Disk that parts of satellite scenes may take, in megabytes.")
+    review_sample_percent: int = _setting(5, "Share of all answers that people check at random.")
+    review_second_percent: int = _setting(20, "Share of reviews that a second person makes again.")
 
     def __post_init__(self) -> None:
         days = (self.keep_answers_days, self.keep_observation_photos_days, self.keep_audit_days)
@@ -63,11 +66,18 @@ class Settings:
             "sat_weekly_mb must not be negative": self.sat_weekly_mb < 0,
             "sat_cache_mb must be 10 or more": self.sat_cache_mb < 10,
             "photo_quota_mb must not be negative": self.photo_quota_mb < 0,
+            "review_sample_percent must be 0 to 100": not 0 <= self.review_sample_percent <= 100,
+            "review_second_percent must be 0 to 100": not 0 <= self.review_second_percent <= 100,
             "teach_pin must have 6 characters or more": 0 < len(self.teach_pin) < 6,
         }
         for problem, found in wrong.items():
             if found:
                 raise KeeperError("bad_settings", problem)
+
+    @property
+    def shares(self) -> Shares:
+        """What is reviewed at random, and twice."""
+        return Shares(self.review_sample_percent / 100, self.review_second_percent / 100)
 
 
 def _value(name: str, raw: object, where: str) -> int | str:

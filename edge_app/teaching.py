@@ -6,7 +6,7 @@ import hashlib
 import logging
 import re
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -96,11 +96,17 @@ class Teacher:
         return self._sets.all_current()
 
     def teach(
-        self, crop: str, condition: str, name: str, photos: Iterable[tuple[str, bytes]]
+        self,
+        crop: str,
+        condition: str,
+        name: str,
+        photos: Iterable[tuple[str, bytes]],
+        origins: Mapping[str, str] | None = None,
     ) -> Lesson:
         """Add the photos, (name, file bytes), to a condition; durable when it returns.
 
-        A photo that is unfit, or that the condition has already, is refused alone.
+        ``origins`` names by the photo's name the diagnosis that it comes from: the photo goes when
+        that is erased.  A photo that is unfit, or that the condition has already, is refused alone.
 
         Raises:
             PersonError: ``unknown_crop``, ``unknown_condition`` (no card names it and no ``name``
@@ -128,7 +134,10 @@ class Teacher:
             made = before
             if fit or made is None:
                 jpegs = [each.jpeg for each in fit]
-                made = self._sets.teach(crop, condition, name, now(), jpegs)
+                hashes = {each.name: photo_of(each.jpeg).sha256 for each in fit}
+                known = origins or {}
+                source = {hashes[name]: known[name] for name in hashes if name in known}
+                made = self._sets.teach(crop, condition, name, now(), jpegs, source)
                 self._remember({photo_of(each.jpeg).sha256: each.vector for each in fit})
                 self.head = self._learn()
         return Lesson(made, tuple(each.name for each in fit), tuple(refused))
@@ -282,6 +291,11 @@ class School:
         self._photos, self._advice = photos, advice
         self._lock = threading.Lock()
         self._held: tuple[Diagnoser, Teacher] | None = None
+
+    def forget_from(self, diagnoses: Iterable[str]) -> None:
+        """Remove for good what was taught with the photos of these diagnoses."""
+        with self._lock:
+            self._sets.forget_from(diagnoses)
 
     def teacher(self, model: Diagnoser) -> Teacher:
         """The teacher of ``model``, made on first use; waits for a lesson that is under way."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from typing import Any
@@ -102,6 +102,16 @@ class DiagnosisLog:
     def asked_count(self) -> int:
         """How long the agent's list is."""
         return len(self._asked)
+
+    def answered(self, id: str) -> None:
+        """Take the diagnosis off the agent's list: a person has looked at it."""
+        self._asked.remove(where("diagnosis") == id)
+
+    def with_photos(self) -> Iterator[Diagnosis]:
+        """The diagnoses with kept photos, first made first; all others are not even read."""
+        for row in self._log.all():
+            if row["consent"] is not None and any(photo["sha256"] for photo in row["photos"]):
+                yield from_json(row)
 
     def older_than(self, utc_s: float) -> list[str]:
         """Ids of the diagnoses made before that moment, by a clock that could be trusted."""

@@ -7,7 +7,7 @@ row, so that a power cut leaves the old version or the new one.
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -52,8 +52,14 @@ class LocalSets:
         self._photos = photos
         self._sets = store.table("local_sets")
         self._vectors = store.table("local_vectors")
+        self._origins = store.table("local_origins")
         self._uses = PhotoUses(store, photos)
-        for table, field in (("local_sets", "condition"), ("local_vectors", "photo")):
+        for table, field in (
+            ("local_sets", "condition"),
+            ("local_vectors", "photo"),
+            ("local_origins", "diagnosis"),
+            ("local_origins", "photo"),
+        ):
             store.index(table, field)
 
     def history(self, crop: str, condition: str) -> list[LocalSet]:
@@ -72,10 +78,17 @@ class LocalSets:
         return versions[-1] if versions and versions[-1].photos else None
 
     def teach(
-        self, crop: str, condition: str, name: str, at: Instant, jpegs: Sequence[bytes]
+        self,
+        crop: str,
+        condition: str,
+        name: str,
+        at: Instant,
+        jpegs: Sequence[bytes],
+        origins: Mapping[str, str] | None = None,
     ) -> LocalSet:
         """A new version with ``jpegs`` (bytes that `PhotoStore` takes) after the photos before.
 
+        ``origins`` names by a photo's SHA-256 the diagnosis that it comes from.
         Durable when it returns.  Raises ``KeeperError("disk_full")`` and keeps nothing then.
         """
         taught = {photo_of(jpeg).sha256: jpeg for jpeg in jpegs}
@@ -89,6 +102,9 @@ class LocalSets:
                 known = before.photos if before else ()
                 photos = tuple(dict.fromkeys((*known, *taught)))
                 self._uses.claim(_owner(crop, condition), photos)
+                self._origins.insert_multiple(
+                    {"photo": photo, "diagnosis": id} for photo, id in (origins or {}).items()
+                )
                 kept_name = name or (before.name if before else "")
                 return self._append(LocalSet(crop, condition, kept_name, 0, at, photos))
         except BaseException:
@@ -142,10 +158,31 @@ class LocalSets:
             photos = self._uses.of(owner)
             self._uses.release(owner)
             self._sets.remove(_of(crop, condition))
-            for photo in photos:
-                self._vectors.remove(where("photo") == photo)
-            self.changes += 1
+            self._forget_made(photos)
         return sum(not self._photos.has(photo) for photo in photos)
+
+    def forget_from(self, diagnoses: Iterable[str]) -> None:
+        """Remove the photos that come from these diagnoses for good, from every version."""
+        with self._store.erasing():
+            for id in diagnoses:
+                gone = {row["photo"] for row in self._origins.search(where("diagnosis") == id)}
+                if gone:
+                    self._drop(gone)
+                    self._forget_made(gone)
+
+    def _drop(self, gone: Collection[str]) -> None:
+        for row in self._sets.all():
+            left = [photo for photo in row["photos"] if photo not in gone]
+            if len(left) < len(row["photos"]):
+                self._sets.update({"photos": left}, doc_ids=[row.doc_id])
+                self._uses.release(_owner(row["crop"], row["condition"]), gone)
+
+    def _forget_made(self, photos: Iterable[str]) -> None:
+        """Forget what was made of these photos, and where they come from."""
+        for photo in photos:
+            self._vectors.remove(where("photo") == photo)
+            self._origins.remove(where("photo") == photo)
+        self.changes += 1
 
     def vectors(self, model: str) -> dict[str, bytes]:
         """Bytes kept by photo for the model file of that SHA-256."""

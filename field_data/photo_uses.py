@@ -5,7 +5,7 @@ The same photo may serve two records.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from tinydb import where
 
@@ -74,14 +74,15 @@ class PhotoUses:
             if new:
                 self._uses.insert_multiple({"photo": photo, "owner": owner} for photo in new)
 
-    def release(self, owner: str) -> None:
-        """Drop all uses of ``owner``, and the photos that nobody uses then.
+    def release(self, owner: str, these: Collection[str] | None = None) -> None:
+        """Drop the uses of ``owner`` (all, or ``these``), and the photos that nobody uses then.
 
         Photos go before the commit: on a full disk that makes the room which the commit needs.
         """
         with self._store.transaction():
-            photos = self.of(owner)
-            self._uses.remove(where("owner") == owner)
+            photos = [photo for photo in self.of(owner) if these is None or photo in these]
+            for photo in photos:
+                self._uses.remove((where("owner") == owner) & (where("photo") == photo))
             self.remove_unused(photos)
 
     def remove_unused(self, photos: Iterable[str]) -> None:

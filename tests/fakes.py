@@ -13,6 +13,7 @@ from edge_app.seam import Part
 from edge_app.teaching import Lesson, Refused
 from field_data.errors import BusyError, GhallaError, PersonError
 from field_data.local_sets import LocalSet
+from field_data.reviews import Outcome, State
 from field_data.types import (
     Candidate,
     Diagnosis,
@@ -123,6 +124,7 @@ class FakeNode:
         self.pin = PinGuard("")
         self.sets: list[LocalSet] = []
         self.photos: dict[str, bytes] = {}
+        self.outcomes: dict[str, Outcome] = {}
         self._known: dict[str, Diagnosis] = {}
         self._asked: set[str] = set()
 
@@ -181,6 +183,9 @@ class FakeNode:
 
     def asked_agent(self, id: str) -> bool:
         return id in self._asked
+
+    def reviewed(self, id: str) -> Outcome:
+        return self.outcomes.get(id, Outcome(State.OPEN))
 
     def photo(self, sha256: str) -> bytes | None:
         return self.photos.get(sha256)

@@ -13,6 +13,7 @@ PUBLIC = None
 EVERYBODY = frozenset(Role)
 STAFF = frozenset({Role.AGENT, Role.AGRONOMIST, Role.KEEPER})
 TABLETS = frozenset({Role.AGENT, Role.AGRONOMIST})
+AGRONOMISTS = frozenset({Role.AGRONOMIST, Role.KEEPER})
 KEEPER = frozenset({Role.KEEPER})
 
 ROUTES: dict[str, frozenset[Role] | None] = {
@@ -80,6 +81,14 @@ ROUTES: dict[str, frozenset[Role] | None] = {
     "tablet.put_event": TABLETS,
     "tablet.events": TABLETS,
     "tablet.import_file": STAFF,
+    # Reviews.
+    "staff.review": STAFF,
+    "staff.review_next": STAFF,
+    "staff.review_plant": STAFF,
+    "staff.review_change": STAFF,
+    "staff.review_photo": STAFF,
+    "staff.review_mine": STAFF,
+    "staff.review_agreement": AGRONOMISTS,
 }
 
 

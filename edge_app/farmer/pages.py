@@ -34,6 +34,7 @@ from edge_app.farmer.words import ERRORS
 from edge_app.i18n import LANG_COOKIE, request_lang
 from edge_app.languages import LANGS
 from field_data.errors import BusyError, GhallaError, PersonError
+from field_data.reviews import State
 from field_data.types import Diagnosis
 
 ANY = "any"
@@ -118,7 +119,7 @@ def _photo_page(code: str, crop: Crop | None, error: GhallaError | None = None) 
 @blueprint.get("/result/<id>")
 def result(id: str) -> str:
     """What the node thinks, and what to do."""
-    view = ResultView(_diagnosis(id), advice())
+    view = ResultView(_diagnosis(id), advice(), node().reviewed(id))
     return render_template(
         "result.html",
         view=view,
@@ -148,8 +149,10 @@ def kept_photo(id: str, number: int) -> Response:
 
 @blueprint.post("/result/<id>/agent")
 def ask_agent(id: str) -> AnyResponse:
-    """Put this plant on the agent's list."""
-    node().ask_agent(_diagnosis(id).id)
+    """Put this plant on the agent's list, unless somebody has looked at it already."""
+    _diagnosis(id)
+    if node().reviewed(id).state is State.OPEN:
+        node().ask_agent(id)
     return redirect(url_for(".asked", id=id), 303)
 
 

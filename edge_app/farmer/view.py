@@ -9,6 +9,7 @@ from edge_app.advice import Advice, Card, Crop, Fact, Localised
 from edge_app.answer import advised, candidate_name
 from edge_app.farmer.words import is_healthy, sureness
 from edge_app.i18n import request_lang
+from field_data.reviews import Outcome, State
 from field_data.types import Candidate, Diagnosis, Instant, PhotoVerdict, Status, Trust
 
 _POSSIBILITIES = 3
@@ -38,8 +39,9 @@ class Possibility:
 class ResultView:
     """One diagnosis, ready to show in the language of the request."""
 
-    def __init__(self, verdict: Diagnosis, advice: Advice) -> None:
+    def __init__(self, verdict: Diagnosis, advice: Advice, outcome: Outcome | None = None) -> None:
         self.verdict = verdict
+        self.outcome = outcome or Outcome(State.OPEN)
         self.card = advised(verdict, advice)
         self.dots, self.sure = sureness(verdict)
         self.healthy = is_healthy(verdict)
@@ -87,6 +89,23 @@ class ResultView:
     def problems(self) -> tuple[Card, ...]:
         """Everything known of the crop, to look up by symptom."""
         return self._advice.cards_for(self.crop.code) if self.crop else ()
+
+    @property
+    def reviewed(self) -> Localised | None:
+        """What people who looked at the photos call it; None where they name nothing of a list."""
+        crop, condition = self.outcome.label or ("", None)
+        return self._named(self._as_known(crop, condition)) if condition else None
+
+    @property
+    def reviewed_card(self) -> Card | None:
+        """What to know about what people called it."""
+        crop, condition = self.outcome.label or ("", None)
+        return self._advice.card(crop, condition) if condition else None
+
+    def _as_known(self, crop: str, condition: str) -> Candidate:
+        """The candidate of that name where there is one: it knows what people here call it."""
+        same = (c for c in self.verdict.candidates if (c.crop, c.condition) == (crop, condition))
+        return next(same, Candidate(crop, condition, 0.0))
 
     @property
     def faulty(self) -> list[tuple[int, PhotoVerdict]]:

@@ -6,4 +6,6 @@ from edge_app.staff import home as home
 from edge_app.staff import login as login
 from edge_app.staff import pairing as pairing
 from edge_app.staff import people as people
+from edge_app.staff import review as review
+from edge_app.staff import review_agreement as review_agreement
 from edge_app.staff.blueprint import blueprint as blueprint
