@@ -14,14 +14,14 @@ from itertools import pairwise
 
 from markupsafe import Markup, escape
 
-WIDTH, HEIGHT = 640, 300
-_LEFT, _RIGHT, _TOP, _BOTTOM = 44, 12, 12, 44
+WIDTH, HEIGHT = 420, 270
+_LEFT, _RIGHT, _TOP, _BOTTOM = 34, 14, 10, 42
 _PLOT_W, _PLOT_H = WIDTH - _LEFT - _RIGHT, HEIGHT - _TOP - _BOTTOM
 _EPOCH = dt.date(1970, 1, 1).toordinal()
 _INK, _FAINT, _GAP = "#333", "#ccc", "#e6e6e6"
 # Okabe and Ito's colours, which colour-blind people tell apart.
 _LINE, _DOT, _OTHER, _MARK = "#009E73", "#005a41", "#999999", "#D55E00"
-_MOST_LABELS = 9
+_MOST_LABELS = 6
 
 
 @dataclass(frozen=True, slots=True)

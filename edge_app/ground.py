@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from edge_app.access.gate import Gate
 from edge_app.settings import MB, Settings
+from edge_app.sky import Sky
 from field_data.audit_log import AuditLog
 from field_data.diagnoses import DiagnosisLog
 from field_data.document_store import DocumentStore
@@ -36,6 +37,7 @@ class Ground:
             limit = self.settings.photo_quota_mb * MB
             limit_photos(photos, limit, store, self.events, self.outbox)
         self.registry = Registry(store, self.events)
+        self.sky = Sky(photos.folder.parent, self.registry)
         self.forms = shipped_forms()
         self.people = People(store)
         self.audit = AuditLog(store, photos.folder.parent)

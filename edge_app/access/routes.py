@@ -81,6 +81,13 @@ ROUTES: dict[str, frozenset[Role] | None] = {
     "tablet.put_event": TABLETS,
     "tablet.events": TABLETS,
     "tablet.import_file": STAFF,
+    # Fields from above.
+    "staff.sky_map": STAFF,
+    "staff.sky_field": STAFF,
+    "staff.sky_picture": STAFF,
+    "sky.tile": STAFF,
+    "sky.fields": STAFF,
+    "sky.boundary": STAFF,
     # Reviews.
     "staff.review": STAFF,
     "staff.review_next": STAFF,
