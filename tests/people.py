@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Self
 
@@ -12,7 +13,7 @@ from flask.testing import FlaskClient
 from edge_app import webassets
 from edge_app.access.gate import csrf_of
 from edge_app.access.guard import COOKIE
-from edge_app.advice import load_advice
+from edge_app.advice import Advice, load_advice
 from edge_app.ground import Ground
 from edge_app.settings import Settings
 from edge_app.web import create_app
@@ -36,6 +37,13 @@ class StaffedNode(FakeNode):
         self.ground = Ground(self.store, photos, node_id(self.store), settings)
 
 
+@cache
+def _advice() -> Advice:
+    """The cards, and the words compiled: once for all tests."""
+    webassets.compile_catalogues()
+    return load_advice()
+
+
 @dataclass
 class Staff:
     """``with Staff(tmp_path) as staff: staff.client(Role.AGENT).get(…)``."""
@@ -46,9 +54,8 @@ class Staff:
     app: Flask = field(init=False)
 
     def __post_init__(self) -> None:
-        webassets.compile_catalogues()
         self.node = StaffedNode(self.home, self.settings)
-        self.app = create_app(self.node, load_advice())
+        self.app = create_app(self.node, _advice())
         self.known: dict[Role, Person] = {}
 
     @property
