@@ -148,7 +148,7 @@ def fields_of(home: Path, geojson: Path | None) -> list[Field]:
     """
     if geojson is not None:
         return fields_in(geojson)
-    from field_data.registry import Registry
+    from field_data.land_view import LandView
 
     from edge_app.health import store_of
     from field_data.document_store import DocumentStore
@@ -156,7 +156,7 @@ def fields_of(home: Path, geojson: Path | None) -> list[Field]:
     from field_data.node_identity import node_id
 
     with DocumentStore(store_of(home), set_aside=False) as store:
-        return Registry(store, EventLog(store, node_id(store))).fields()
+        return LandView(store, EventLog(store, node_id(store))).fields()
 
 
 def fields_in(path: Path) -> list[Field]:

@@ -127,7 +127,10 @@ class Ranges:
         self.signer = signer
         self._patience = patience or Patience()
         wait = urllib3.Timeout(connect=self._patience.connect_s, read=self._patience.read_s)
-        once = urllib3.Retry(total=4, connect=0, read=0, redirect=3, status=0, other=0)
+        # Redirects only: all else is tried again here, where headway and the budget are known.
+        once = urllib3.Retry(
+            4, connect=0, read=0, redirect=3, status=0, other=0, respect_retry_after_header=False
+        )
         self._pool = urllib3.PoolManager(num_pools=8, maxsize=2, timeout=wait, retries=once)
 
     def close(self) -> None:
