@@ -64,6 +64,9 @@ class _Handler(BaseHTTPRequestHandler):
         owner = self.owner
         path = urlsplit(self.path).path
         fault = owner.next_fault(path)
+        if fault and fault.kind == "status":
+            self._answer(fault.status, b"no", {"Date": formatdate(usegmt=True)} | fault.headers)
+            return
         if path in owner.pages:
             data = json.dumps(owner.pages[path](self.path, body)).encode()
         else:
@@ -74,9 +77,7 @@ class _Handler(BaseHTTPRequestHandler):
             data = file.read_bytes()
         tag = owner.tag or f'"{md5(data, usedforsecurity=False).hexdigest()}"'
         headers = {"ETag": tag, "Date": formatdate(usegmt=True)}
-        if fault and fault.kind == "status":
-            self._answer(fault.status, b"no", headers | fault.headers)
-        elif fault and fault.kind == "hang":
+        if fault and fault.kind == "hang":
             owner.stopped.wait(20)
         elif owner.key and path not in owner.pages and f"key={owner.key}" not in self.path:
             self._answer(403, b"", headers)
@@ -111,7 +112,7 @@ class _Handler(BaseHTTPRequestHandler):
         limit = fault.after if fault and fault.kind == "cut" else self.owner.cut_every
         sent = body[:limit] if limit else body
         self.owner.asked.append(Asked(urlsplit(self.path).path, span, len(sent), status))
-        self.send_response(status)
+        self.send_response_only(status)
         for name, value in headers.items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(body)))
