@@ -148,11 +148,10 @@ def fields_of(home: Path, geojson: Path | None) -> list[Field]:
     """
     if geojson is not None:
         return fields_in(geojson)
-    from field_data.land_view import LandView
-
     from edge_app.health import store_of
     from field_data.document_store import DocumentStore
     from field_data.events import EventLog
+    from field_data.land_view import LandView
     from field_data.node_identity import node_id
 
     with DocumentStore(store_of(home), set_aside=False) as store:

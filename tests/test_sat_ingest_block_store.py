@@ -12,14 +12,17 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import rasterio
+from numpy.typing import NDArray
 from rasterio.errors import RasterioError, RasterioIOError
 from rasterio.windows import Window
 
 from field_data.errors import KeeperError, NetworkError, PublisherError
+from field_data.files import write_atomic
 from sat_ingest import sparse_cog
 from sat_ingest.block_store import BlockStore
 from sat_ingest.ranges import Budget, BudgetSpentError, Patience, Ranges, RemoteChangedError
@@ -53,13 +56,11 @@ def store(tmp_path: Path) -> Iterator[BlockStore]:
     ranges.close()
 
 
-def pixels(cog: SparseCog, window: Pixels) -> np.ndarray[tuple[int, ...], np.dtype[np.uint16]]:
+def pixels(cog: SparseCog, window: Pixels) -> NDArray[np.uint16]:
     cog.ensure([window])
     row, column, height, width = window
     with cog.opened() as dataset:
-        found: np.ndarray[tuple[int, ...], np.dtype[np.uint16]] = dataset.read(
-            1, window=Window(column, row, width, height)
-        )
+        found: NDArray[np.uint16] = dataset.read(1, window=Window(column, row, width, height))
     return found
 
 
@@ -115,10 +116,9 @@ def test_any_fields_in_any_order_read_as_from_the_whole_file(
     ids=lambda options: "-".join(map(str, options.values())),
 )
 def test_other_kinds_of_tiff_read_the_same(
-    tmp_path: Path, store: BlockStore, options: dict[str, str]
+    tmp_path: Path, store: BlockStore, options: dict[str, Any]
 ) -> None:
-    given: dict[str, object] = {"predictor": 1} | options
-    write_cog(tmp_path / "b.tif", land(500, 500), block=128, **given)
+    write_cog(tmp_path / "b.tif", land(500, 500), block=128, **{"predictor": 1} | options)
     with RangeServer(tmp_path) as server, store.cog(server.url("b.tif")) as cog:
         for window in ((130, 130, 20, 20), (250, 250, 20, 20), (480, 490, 20, 10)):
             assert np.array_equal(pixels(cog, window), read_pixels(tmp_path / "b.tif", *window))
@@ -322,7 +322,7 @@ def test_what_is_noted_was_durable_before(
     """A power cut at any note: the pixels as they were last synced still back what it says."""
     with rasterio.open(folder / "a.tif") as dataset:
         whole = dataset.read(1)
-    real_write, real_sync, checked = sparse_cog.write_atomic, os.fsync, list[int]()
+    real_write, real_sync, checked = write_atomic, os.fsync, list[int]()
     synced: dict[int, bytes] = {}
 
     def sync(handle: int) -> None:
@@ -340,14 +340,14 @@ def test_what_is_noted_was_durable_before(
         checked.append(1)
 
     monkeypatch.setattr(sparse_cog, "write_atomic", write)
-    monkeypatch.setattr(sparse_cog.os, "fsync", sync)
+    monkeypatch.setattr(os, "fsync", sync)
     for window in ((5, 5, 9, 9), (150, 5, 9, 9), (250, 5, 9, 300), (600, 600, 5, 5)):
         with store.cog(server.url("a.tif")) as cog:
             cog.ensure([window])
     assert len(checked) > 8
 
 
-def _check_all_held(folder: Path, url: str, whole: np.ndarray) -> None:  # type: ignore[type-arg]
+def _check_all_held(folder: Path, url: str, whole: NDArray[np.uint16]) -> None:
     """What the notes call held reads as the truth; the network is not asked."""
     ranges = Ranges(Budget(0), patience=FAST)
     with BlockStore(folder, ranges) as store:

@@ -139,6 +139,19 @@ def test_items_are_asked_for_once_ever(server: RangeServer, ranges: Ranges, tmp_
         assert len(server.asked) == expected
 
 
+def test_items_called_by_another_day_are_not_read(server: RangeServer, ranges: Ranges) -> None:
+    called = {"S2A_20220201T110000.json": True, "2022/02/03/i.json": True, "plain.json": True,
+              "S2A_20210201_N0500_20220207T1.json": True, "S2A_20210201.json": False,
+              "2019-02-01/i.json": False, "20229999.json": True}  # fmt: skip
+    for name in called:
+        write(server.folder, name, item(name))
+    links = [{"rel": "item", "href": name} for name in called]
+    write(server.folder, "catalog.json", {"type": "Catalog", "links": links})
+    expected = sorted(name for name, read in called.items() if read)
+    assert sorted(names(Catalogue(server.url("catalog.json"), ANY, ranges))) == expected
+    assert len(server.asked) == 1 + len(expected)
+
+
 def test_collections_elsewhere_or_of_other_years_are_not_read(
     tmp_path: Path, ranges: Ranges
 ) -> None:

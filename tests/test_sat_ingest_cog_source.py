@@ -135,7 +135,11 @@ def test_a_scene_of_another_zone_is_brought_to_the_fields_grid(
     columns, rows = np.meshgrid(np.arange(200) * 10 + left + 5, top - 5 - np.arange(200) * 10)
     there = transform("EPSG:32630", "EPSG:32629", columns.ravel(), rows.ravel())
     east = (np.reshape(there[0], columns.shape) - LEFT + 1000).astype(np.uint16)
-    bands = {"red": east, "nir": east + 5000, "scl": np.full((100, 100), 4, np.uint8)}
+    bands: dict[str, Any] = {
+        "red": east,
+        "nir": east + 5000,
+        "scl": np.full((100, 100), 4, np.uint8),
+    }
     write_scene(server.folder, "z", WHEN, bands, epsg=32630, left=left, top=top)
     [window] = windows(source(server, store, "z"), field_at("f", 98, 98, 8, 8))
     assert window.grid.epsg == 32629
