@@ -23,6 +23,7 @@ from edge_app.cli_guard import access, audit, retention
 from edge_app.cli_model import model
 from edge_app.cli_person import person
 from edge_app.cli_review import review
+from edge_app.cli_scale import scale as _scale  # noqa: F401 (adds itself to scenes)
 from edge_app.cli_scenes import scenes
 from edge_app.cli_series import series
 from edge_app.languages import LANGS

@@ -77,7 +77,7 @@ def pull(
 
         settings = read_settings(home)
         chosen = fields_of(home, fields)
-        wish = Wish(catalog, day_number(since), last_day(until), _bands(bands), max_bytes)
+        wish = Wish(catalog, day_number(since), last_day(until), bands_in(bands), max_bytes)
         with Archive(home / ARCHIVE) as archive, _Bar() as bar:
             puller = Puller(
                 home / SCENES,
@@ -133,7 +133,12 @@ def last_day(until: datetime | None) -> int:
     return int(today.utc_s // 86400)
 
 
-def _bands(text: str) -> tuple[str, ...]:
+def bands_in(text: str) -> tuple[str, ...]:
+    """Common names of bands, separated by commas.
+
+    Raises:
+        PersonError: ``unknown_band``.
+    """
     wanted = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
     unknown = [name for name in wanted if name not in BANDS]
     if unknown or not wanted:

@@ -1,0 +1,258 @@
+"""A country's fields on many cores or machines, with the code of the node.
+
+Fields are put into groups that share scenes' blocks; a group is one task, drawn by `Puller` and
+`figures` in a folder of its own and written as one GeoParquet file.  A file that is there is a task
+that is done: a run that was stopped goes on, and a task whose worker died is simply done again.
+
+Needs the extra ``[scale]``.  Workers must see the same ``out`` folder, or one mounted there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from field_data.errors import KeeperError, NetworkError, PersonError
+from field_data.files import disk_full_named, make_folder, sync_folder
+from field_data.types import Field
+from sat_ingest.archive import Archive, outline_key
+from sat_ingest.figures import INDICES, STATISTICS, Figures, draw, read
+from sat_ingest.grid import utm_epsg
+from sat_ingest.pull import Puller, Report, Wish
+from sat_ingest.series import observed, read_series
+
+if TYPE_CHECKING:
+    from distributed import Client
+    from geopandas import GeoDataFrame
+
+GROUP = 100
+RETRIES = 3
+# Blocks of Sentinel-2 scenes are some 10 km wide.
+_CELL_DEGREES = 0.1
+_EPOCH = date(1970, 1, 1).toordinal()
+PARTS, SCRATCH = "parts", "scratch"
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is wanted: ``out`` is the folder of the results, ``index`` the one that seasons are
+    read from; the figures of all indices whose bands are in ``wish`` are written."""
+
+    wish: Wish
+    out: Path
+    index: str = "ndvi"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Fields that are done together, under a name that changes when any of them changes."""
+
+    name: str
+    fields: tuple[Field, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A group that was written; ``again`` when its file was there already."""
+
+    group: str
+    fields: int
+    days: int
+    bytes: int
+    again: bool = False
+
+
+def groups(fields: Sequence[Field], size: int = GROUP) -> list[Group]:
+    """Fields in groups of at most ``size`` that lie together, in a stable order."""
+    ordered = sorted(fields, key=lambda field: (*_cell(field), field.id))
+    chunks = [tuple(ordered[at : at + size]) for at in range(0, len(ordered), size)]
+    return [Group(_name(chunk), chunk) for chunk in chunks]
+
+
+def _cell(field: Field) -> tuple[int, int, int]:
+    """UTM zone, row and column of a field's first corner."""
+    lon, lat = field.boundary[0]
+    return utm_epsg(lon, lat), int(lat // _CELL_DEGREES), int(lon // _CELL_DEGREES)
+
+
+def _name(fields: Sequence[Field]) -> str:
+    told = "".join(f"{field.id}:{outline_key(field.boundary)};" for field in fields)
+    return hashlib.sha256(told.encode()).hexdigest()[:20]
+
+
+def work(group: Group, job: Job) -> Done:
+    """Do one group, or find that it is done; what is here when it dies is used the next time.
+
+    Raises:
+        NetworkError: the link failed; KeeperError: a full disk …; PersonError: ``no_catalogue``.
+    """
+    part = job.out / PARTS / f"{group.name}.parquet"
+    if part.exists():
+        return Done(group.name, len(group.fields), 0, 0, again=True)
+    scratch = job.out / SCRATCH / group.name
+    make_folder(scratch)
+    with Archive(scratch / "archive.db") as archive:
+        # No clock is needed: there is no weekly allowance in a data centre.
+        report = Puller(scratch / "scenes", archive, now_s=0.0).pull(job.wish, group.fields)
+        _whole(report)
+        figures = [_figures(archive, field) for field in group.fields]
+    _write(part, _frame(group.fields, figures, job.index))
+    shutil.rmtree(scratch, ignore_errors=True)
+    return Done(group.name, len(figures), sum(len(f.days) for f in figures), report.bytes)
+
+
+def _figures(archive: Archive, field: Field) -> Figures:
+    draw(archive, field)
+    return read(archive, field)
+
+
+def _whole(report: Report) -> None:
+    """A pull that was stopped is no result."""
+    if report.stopped:
+        raise NetworkError(report.stopped, report.message)
+
+
+def _frame(fields: Sequence[Field], figures: Sequence[Figures], index: str) -> GeoDataFrame:
+    import geopandas
+    from shapely.geometry import Polygon
+
+    rows = [_row(field, found, index) for field, found in zip(fields, figures, strict=True)]
+    shapes = [Polygon(field.boundary) for field in fields]
+    return geopandas.GeoDataFrame(rows, geometry=shapes, crs="EPSG:4326")
+
+
+def _row(field: Field, figures: Figures, index: str) -> dict[str, Any]:
+    """A field: its days with figures as lists, and the seasons read from one index."""
+    table = {
+        f"{name}_{statistic}": figures.table[:, i, j].astype(float).tolist()
+        for i, name in enumerate(INDICES)
+        for j, statistic in enumerate(STATISTICS)
+        if np.isfinite(figures.table[:, i, j]).any()
+    }
+    found = read_series(observed(field.id, figures, index)).seasons
+    return {
+        "field": field.id,
+        "crop": field.crop,
+        "days": [_date(day) for day in figures.days],
+        "usable": figures.usable.astype(float).tolist(),
+        **table,
+        "season_start": [_date(season.start) for season in found],
+        "season_peak": [_date(season.peak) for season in found],
+        "season_end": [_date(season.end) for season in found],
+        "season_integral": [float(season.integral) for season in found],
+    }
+
+
+def _date(day: float) -> date:
+    return date.fromordinal(_EPOCH + round(float(day)))
+
+
+def _write(part: Path, frame: GeoDataFrame) -> None:
+    """Whole or not at all: a file that is there is a result."""
+    make_folder(part.parent)
+    temporary = part.with_name(f".{part.name}.tmp")
+    with disk_full_named(part):
+        frame.to_parquet(temporary, index=False, schema_version="1.0.0")
+        temporary.replace(part)
+        sync_folder(part.parent)
+
+
+def run(
+    job: Job,
+    fields: Sequence[Field],
+    *,
+    scheduler: str | None = None,
+    workers: int = 0,
+    size: int = GROUP,
+    progress: Progress = lambda done, of: None,
+) -> list[Done]:
+    """Do all fields; returns what was done, in the order of the groups.
+
+    ``scheduler`` is the address of a Dask cluster; without one, ``workers`` processes, or threads
+    of this process for 0.  A task is tried `RETRIES` times more when it or its worker fails.
+
+    Raises:
+        PersonError: ``no_fields``, ``other_job`` when ``out`` holds results of another job.
+        NetworkError, KeeperError: of a task that failed every time; the others are done.
+    """
+    if not fields:
+        raise PersonError("no_fields", "there is no field to do")
+    _same_job(job)
+    todo = groups(fields, size)
+    with _client(scheduler, workers) as client:
+        return list(_gathered(client, job, todo, progress))
+
+
+def _gathered(
+    client: Client, job: Job, todo: Sequence[Group], progress: Progress
+) -> Iterator[Done]:
+    from distributed import as_completed
+
+    # Not pure: a group whose file was removed is to be done again.
+    futures = [client.submit(work, group, job, retries=RETRIES, pure=False) for group in todo]
+    failed: list[BaseException] = []
+    for done, future in enumerate(as_completed(futures), start=1):
+        if future.status == "error":
+            failed.append(future.exception())
+        progress(done, len(futures))
+    if failed:
+        raise failed[0]
+    for future in futures:
+        yield future.result()
+
+
+@contextmanager
+def _client(scheduler: str | None, workers: int) -> Iterator[Client]:
+    from distributed import Client
+
+    plain: dict[str, Any] = {"dashboard_address": None}
+    if scheduler:
+        plain = {"address": scheduler}
+    elif workers:
+        plain |= {"n_workers": workers, "threads_per_worker": 1}
+    else:
+        plain |= {"processes": False, "n_workers": 1}
+    try:
+        client = Client(**plain)
+    except OSError as error:
+        raise NetworkError("no_scheduler", f"no Dask scheduler at {scheduler}: {error}") from error
+    with client:
+        yield client
+
+
+def _same_job(job: Job) -> None:
+    """Results of two jobs must not be mixed in one folder."""
+    make_folder(job.out)
+    told = json.dumps({**asdict(job), "out": ""}, default=str, sort_keys=True)
+    path = job.out / "job.json"
+    if not path.exists():
+        path.write_text(told, encoding="utf-8")
+    elif path.read_text(encoding="utf-8") != told:
+        raise PersonError("other_job", f"{job.out} holds the results of another job")
+
+
+def results(out: Path) -> GeoDataFrame:
+    """All parts as one table, by field.
+
+    Raises:
+        KeeperError: ``no_results``.
+    """
+    import geopandas
+    import pandas
+
+    parts = sorted((out / PARTS).glob("*.parquet"))
+    if not parts:
+        raise KeeperError("no_results", f"no results in {out}")
+    found = pandas.concat([geopandas.read_parquet(part) for part in parts], ignore_index=True)
+    return found.sort_values("field", ignore_index=True)
