@@ -20,6 +20,7 @@ import click
 from edge_app.cli_common import EXIT, HOME, JSON, guarded, progress
 from edge_app.cli_count import count
 from edge_app.cli_model import model
+from edge_app.cli_packs import keys
 from edge_app.cli_scenes import scenes
 from edge_app.cli_series import series
 from edge_app.languages import LANGS
@@ -171,6 +172,7 @@ main.add_command(model)
 main.add_command(count)
 main.add_command(scenes)
 main.add_command(series)
+main.add_command(keys)
 
 
 @main.command()

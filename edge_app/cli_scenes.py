@@ -73,6 +73,7 @@ def pull(
         from edge_app.settings import read_settings
         from field_data.clock import now
         from sat_ingest.archive import ARCHIVE, Archive
+        from sat_ingest.figures import draw
         from sat_ingest.pull import SCENES, Puller, Wish
 
         settings = read_settings(home)
@@ -88,6 +89,9 @@ def pull(
                 watch=bar.watch,
             )
             report = puller.pull(wish, chosen)
+            # Windows with figures may give way to the quota, and pages need not wait for them.
+            for field in chosen:
+                draw(archive, field)
         _say(report, as_json)
 
     guarded(as_json, action)

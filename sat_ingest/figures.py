@@ -72,8 +72,9 @@ def read(archive: Archive, field: Field) -> Figures:
         raise KeeperError("archive_damaged", f"{archive.path}: {field.id}: {error}") from error
     if any(row[0] != _FORMAT for row in numbers):
         raise KeeperError("archive_newer", f"{archive.path} was written by a newer Ghalla")
-    table = np.array(numbers, np.float32).reshape(len(rows), -1)[:, 1:]
     indices = len(INDICES)
+    columns = 3 + indices * (1 + len(STATISTICS))
+    table = np.array(numbers, np.float32).reshape(len(rows), columns)[:, 1:]
     return Figures(
         days=np.array([day for day, _ in rows], np.int32),
         usable=table[:, 0],
