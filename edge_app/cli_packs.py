@@ -13,8 +13,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge_app.cli_common import HOME, JSON, guarded, progress
-from edge_app.cli_scenes import DATE, FIELDS, day_number, fields_of, iso, scenes
-from field_data.errors import PersonError, PublisherError
+from edge_app.cli_scenes import (
+    BANDS,
+    DATE,
+    FIELDS,
+    day_number,
+    fields_of,
+    iso,
+    pulled,
+    scenes,
+    wished,
+)
+from field_data.errors import NetworkError, PersonError, PublisherError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +41,8 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @scenes.command()
 @HOME
 @FIELDS
+@click.option("--catalog", help="Pull from it into HOME first, as ghalla scenes pull does.")
+@click.option("--bands", default=",".join(BANDS), show_default=True, help="Those to pull.")
 @click.option("--since", type=DATE, help="First day, YYYY-MM-DD (default: all).")
 @click.option("--until", type=DATE, help="Last day (default: all).")
 @click.option("--out", type=_FILE, required=True, help="The file to write.")
@@ -48,6 +60,8 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 def pack(
     home: Path,
     fields: Path | None,
+    catalog: str | None,
+    bands: str,
     since: datetime | None,
     until: datetime | None,
     out: Path,
@@ -59,7 +73,8 @@ def pack(
 ) -> None:
     """Cut the windows of all fields that HOME keeps into one file for another node.
 
-    ghalla scenes pull fills a home; so a machine with bandwidth pulls, then packs.
+    With --catalog the home is filled first; a pull that stopped early stops the packing too, and
+    goes on where it was when this is run again.
     """
 
     def action() -> None:
@@ -69,6 +84,8 @@ def pack(
 
         secret = read_secret(key) if key else None
         chosen = fields_of(home, fields)
+        if catalog:
+            _fill(home, catalog, since, until, bands, chosen)
         first = day_number(since) if since else _FIRST_DAY
         last = day_number(until) if until else _LAST_DAY
         with archive_of(home) as archive, replacing(out) as file:
@@ -95,6 +112,21 @@ def pack(
         )
 
     guarded(as_json, action)
+
+
+def _fill(
+    home: Path,
+    catalog: str,
+    since: datetime | None,
+    until: datetime | None,
+    bands: str,
+    chosen: Sequence[Field],
+) -> None:
+    if since is None:
+        raise click.UsageError("with --catalog say --since")
+    report = pulled(home, wished(catalog, since, until, bands, None), chosen)
+    if report.stopped:
+        raise NetworkError(report.stopped, report.message)
 
 
 @scenes.command("import")

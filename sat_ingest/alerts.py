@@ -1,7 +1,7 @@
 """Something happened to a field and not to its neighbours: a reason to go and look.
 
-The newest clear observation is held against the one before it, and the loss against what the
-neighbours lost between the same days: where all fields turn yellow, it is the season.  An alert is
+The newest clear observation is held against the highest of the fortnight before it, and the loss
+against what the neighbours lost between the same days: where all turn yellow, it is the season.  An alert is
 raised on one picture; it is ``confirmed`` when the next clear one shows no recovery, since a
 missed wisp of cloud lowers one picture only.
 """
@@ -21,7 +21,9 @@ from field_data.types import IndexSeries, Sight
 LEAST_LOSS = 0.15
 # ... and more than chance: a difference of two observations has root two of their noise.
 NOISE_FACTOR = 3.0
-# Beyond this the loss is news no more, or only the season's course.
+# A loss is looked for within so many days; after clouds, against the last picture before them ...
+FORTNIGHT = 15
+# ... but not beyond this: then it is news no more, or only the season's course.
 LONGEST_DAYS = 25
 # The pictures must show most of the field, or a shadow on one half is a loss.
 LEAST_VALID = 0.6
@@ -51,7 +53,8 @@ class Change:
     """From ``before`` on ``before_day`` to ``after`` on ``after_day`` (days since 1970-01-01).
 
     ``neighbours`` is their median change between the same days and ``compared`` how many they are;
-    ``needed`` the loss above which it would count; ``confirmed`` whether a later picture agrees.
+    ``needed`` the loss above which it would count; ``confirmed`` whether the next picture shows it
+    still.
     """
 
     before_day: int
@@ -92,12 +95,14 @@ def change_alert(series: IndexSeries, neighbours: Sequence[IndexSeries], today: 
         return Alert(Verdict.TOO_FEW)
     if today - days[-1] > LONGEST_DAYS:
         return Alert(Verdict.CLOUDY)
-    # The last step, and the one before it, which the newest picture can confirm.
-    for last in (len(days) - 2, len(days) - 1):
-        found = _step(series.noise, days, values, last, neighbours, today)
-        if found is not None and found.raised:
-            return found
-    return found or Alert(Verdict.CLOUDY)
+    # The step before the newest too: that is the one which the newest picture can confirm.
+    lasts = range(len(days) - 1, max(len(days) - 3, 0), -1)
+    steps = [_step(series.noise, days, values, last, neighbours, today) for last in lasts]
+    for wanted in ((Verdict.LOSS,), (Verdict.NEIGHBOURS_TOO, Verdict.NO_NEIGHBOURS)):
+        for step in steps:
+            if step.verdict in wanted:
+                return step
+    return steps[0]
 
 
 def _step(
@@ -107,14 +112,16 @@ def _step(
     last: int,
     neighbours: Sequence[IndexSeries],
     today: int,
-) -> Alert | None:
-    """Judge the change that ends with observation ``last``; None where there was none in time."""
-    if last < 1 or days[last] - days[last - 1] > LONGEST_DAYS:
-        return None
+) -> Alert:
+    """Judge the change that ends with observation ``last``."""
+    if days[last] - days[last - 1] > LONGEST_DAYS:
+        return Alert(Verdict.CLOUDY)
+    recent = min(int(np.searchsorted(days, days[last] - FORTNIGHT)), last - 1)
+    first = recent + int(np.argmax(values[recent:last]))
     needed = LEAST_LOSS
     if np.isfinite(noise):
         needed = max(needed, NOISE_FACTOR * float(np.sqrt(2)) * noise)
-    start, end = int(days[last - 1]), int(days[last])
+    start, end = int(days[first]), int(days[last])
     others = [_change_of(each, start, end, today) for each in neighbours]
     known = [each for each in others if np.isfinite(each)]
     shared = float(np.median(known)) if known else float("nan")
@@ -122,12 +129,12 @@ def _step(
     change = Change(
         before_day=start,
         after_day=end,
-        before=float(values[last - 1]),
+        before=float(values[first]),
         after=float(values[last]),
         needed=needed,
         neighbours=shared,
         compared=len(known),
-        confirmed=bool(len(later) and later[0] - values[last - 1] <= -needed),
+        confirmed=bool(len(later)) and later[0] - values[first] <= -needed,
     )
     if len(later) and not change.confirmed:
         return Alert(Verdict.STEADY, change)
