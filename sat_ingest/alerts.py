@@ -1,9 +1,9 @@
 """Something happened to a field and not to its neighbours: a reason to go and look.
 
 The newest clear observation is held against the highest of the fortnight before it, and the loss
-against what the neighbours lost between the same days: where all turn yellow, it is the season.  An alert is
-raised on one picture; it is ``confirmed`` when the next clear one shows no recovery, since a
-missed wisp of cloud lowers one picture only.
+against what the neighbours lost between the same days: where all turn yellow, it is the season.
+One picture is enough for an alert; it is ``confirmed`` when the picture before the newest shows the
+loss too, since a missed wisp of cloud lowers one picture only.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ class Change:
     """From ``before`` on ``before_day`` to ``after`` on ``after_day`` (days since 1970-01-01).
 
     ``neighbours`` is their median change between the same days and ``compared`` how many they are;
-    ``needed`` the loss above which it would count; ``confirmed`` whether the next picture shows it
-    still.
+    ``needed`` the loss above which it would count; ``confirmed`` whether the picture before
+    ``after_day`` shows it too.
     """
 
     before_day: int
@@ -93,52 +93,29 @@ def change_alert(series: IndexSeries, neighbours: Sequence[IndexSeries], today: 
     days, values = _clear(series, today)
     if len(days) < 2:
         return Alert(Verdict.TOO_FEW)
-    if today - days[-1] > LONGEST_DAYS:
+    if today - days[-1] > LONGEST_DAYS or days[-1] - days[-2] > LONGEST_DAYS:
         return Alert(Verdict.CLOUDY)
-    # The step before the newest too: that is the one which the newest picture can confirm.
-    lasts = range(len(days) - 1, max(len(days) - 3, 0), -1)
-    steps = [_step(series.noise, days, values, last, neighbours, today) for last in lasts]
-    for wanted in ((Verdict.LOSS,), (Verdict.NEIGHBOURS_TOO, Verdict.NO_NEIGHBOURS)):
-        for step in steps:
-            if step.verdict in wanted:
-                return step
-    return steps[0]
-
-
-def _step(
-    noise: float,
-    days: NDArray[np.int64],
-    values: Floats,
-    last: int,
-    neighbours: Sequence[IndexSeries],
-    today: int,
-) -> Alert:
-    """Judge the change that ends with observation ``last``."""
-    if days[last] - days[last - 1] > LONGEST_DAYS:
-        return Alert(Verdict.CLOUDY)
-    recent = min(int(np.searchsorted(days, days[last] - FORTNIGHT)), last - 1)
-    first = recent + int(np.argmax(values[recent:last]))
-    needed = LEAST_LOSS
-    if np.isfinite(noise):
-        needed = max(needed, NOISE_FACTOR * float(np.sqrt(2)) * noise)
-    start, end = int(days[first]), int(days[last])
-    others = [_change_of(each, start, end, today) for each in neighbours]
+    recent = min(int(np.searchsorted(days, days[-1] - FORTNIGHT)), len(days) - 2)
+    first = recent + int(np.argmax(values[recent:-1]))
+    others = [_change_of(each, int(days[first]), int(days[-1]), today) for each in neighbours]
     known = [each for each in others if np.isfinite(each)]
-    shared = float(np.median(known)) if known else float("nan")
-    later = values[last + 1 :]
+    needed = _needed(series.noise)
     change = Change(
-        before_day=start,
-        after_day=end,
+        before_day=int(days[first]),
+        after_day=int(days[-1]),
         before=float(values[first]),
-        after=float(values[last]),
+        after=float(values[-1]),
         needed=needed,
-        neighbours=shared,
+        neighbours=float(np.median(known)) if known else float("nan"),
         compared=len(known),
-        confirmed=bool(len(later)) and later[0] - values[first] <= -needed,
+        confirmed=bool(values[-2] - values[first] <= -needed),
     )
-    if len(later) and not change.confirmed:
-        return Alert(Verdict.STEADY, change)
     return Alert(_verdict(change), change)
+
+
+def _needed(noise: float) -> float:
+    chance = NOISE_FACTOR * float(np.sqrt(2)) * noise
+    return max(LEAST_LOSS, chance) if np.isfinite(noise) else LEAST_LOSS
 
 
 def _verdict(change: Change) -> Verdict:
