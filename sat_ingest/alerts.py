@@ -21,6 +21,8 @@ from field_data.types import IndexSeries, Sight
 LEAST_LOSS = 0.15
 # ... and more than chance: a difference of two observations has root two of their noise.
 NOISE_FACTOR = 3.0
+# Of several pictures as high as the highest, the last tells best when the loss began.
+AS_HIGH = 0.02
 # A loss is looked for within so many days; after clouds, against the last picture before them ...
 FORTNIGHT = 15
 # ... but not beyond this: then it is news no more, or only the season's course.
@@ -96,7 +98,8 @@ def change_alert(series: IndexSeries, neighbours: Sequence[IndexSeries], today: 
     if today - days[-1] > LONGEST_DAYS or days[-1] - days[-2] > LONGEST_DAYS:
         return Alert(Verdict.CLOUDY)
     recent = min(int(np.searchsorted(days, days[-1] - FORTNIGHT)), len(days) - 2)
-    first = recent + int(np.argmax(values[recent:-1]))
+    high = values[recent:-1]
+    first = recent + int(np.flatnonzero(high >= high.max() - AS_HIGH)[-1])
     others = [_change_of(each, int(days[first]), int(days[-1]), today) for each in neighbours]
     known = [each for each in others if np.isfinite(each)]
     needed = _needed(series.noise)

@@ -149,7 +149,7 @@ def test_csv_and_words_say_the_same(hub: Path, tmp_path: Path) -> None:
     assert {row["kind"] for row in rows} == {"observed", "curve"}
     assert min(row["day"] for row in rows) >= "2024-11-01"
     told = ghalla(*words, "--until", "2024-11-19").stdout
-    assert "ALERT (loss): -0.35 from 2024-11-03 to 2024-11-18; 3 neighbours 0.00" in told
+    assert "ALERT (loss): -0.35 from 2024-11-13 to 2024-11-18; 3 neighbours 0.00" in told
     assert "against own seasons: no_archive" in told
 
 

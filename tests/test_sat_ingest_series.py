@@ -133,7 +133,7 @@ def test_a_loss_of_its_own_is_an_alert() -> None:
     assert alert.change is not None
     assert alert.change.change == pytest.approx(-0.25)
     assert alert.change.neighbours == pytest.approx(-0.02)
-    assert (alert.change.before_day, alert.change.after_day) == (20_025, 20_040)
+    assert (alert.change.before_day, alert.change.after_day) == (20_035, 20_040)
     assert not alert.change.confirmed
 
 

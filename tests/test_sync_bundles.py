@@ -30,15 +30,15 @@ def bundle(tmp_path: Path) -> Path:
     return path
 
 
-def checked(path: Path, kind: str = WINDOWS, key: Path | None = None) -> BundleManifest:
-    public = read_secret(key or path.parent / "hub").public
+def checked(path: Path, kind: str = WINDOWS) -> BundleManifest:
+    public = read_secret(path.parent / "hub").public
     with path.open("rb") as file:
         return verify(path, file, kind, {public.id: public})
 
 
-def code_of(path: Path, **more: str) -> str:
+def code_of(path: Path, kind: str = WINDOWS) -> str:
     with pytest.raises(GhallaError) as error:
-        checked(path, **more)
+        checked(path, kind)
     assert isinstance(error.value, PublisherError)
     return error.value.code
 
