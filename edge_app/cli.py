@@ -21,6 +21,7 @@ from edge_app.cli_common import EXIT, HOME, JSON, guarded, progress
 from edge_app.cli_count import count
 from edge_app.cli_guard import access, audit, retention
 from edge_app.cli_model import model
+from edge_app.cli_packs import keys
 from edge_app.cli_person import person
 from edge_app.cli_review import review
 from edge_app.cli_scale import scale as _scale  # noqa: F401 (adds itself to scenes)
@@ -187,6 +188,7 @@ main.add_command(audit)
 main.add_command(retention)
 main.add_command(access)
 main.add_command(review)
+main.add_command(keys)
 
 
 @main.command()

@@ -18,7 +18,7 @@ from field_data.errors import KeeperError, PersonError
 
 if TYPE_CHECKING:
     from field_data.types import Field
-    from sat_ingest.pull import Report, Watch
+    from sat_ingest.pull import Report, Watch, Wish
 
 _EPOCH = date(1970, 1, 1).toordinal()
 _MAX_GEOJSON = 16 * 1024 * 1024
@@ -70,27 +70,44 @@ def pull(
     """
 
     def action() -> None:
-        from edge_app.settings import read_settings
-        from field_data.clock import now
-        from sat_ingest.archive import ARCHIVE, Archive
-        from sat_ingest.pull import SCENES, Puller, Wish
-
-        settings = read_settings(home)
         chosen = fields_of(home, fields)
-        wish = Wish(catalog, day_number(since), last_day(until), bands_in(bands), max_bytes)
-        with Archive(home / ARCHIVE) as archive, _Bar() as bar:
-            puller = Puller(
-                home / SCENES,
-                archive,
-                now().utc_s,
-                weekly_bytes=settings.sat_weekly_mb * 1_000_000,
-                cache_bytes=settings.sat_cache_mb * 1_000_000,
-                watch=bar.watch,
-            )
-            report = puller.pull(wish, chosen)
-        _say(report, as_json)
+        wish = wished(catalog, since, until, bands, max_bytes)
+        _say(pulled(home, wish, chosen), as_json)
 
     guarded(as_json, action)
+
+
+def wished(
+    catalog: str, since: datetime, until: datetime | None, bands: str, max_bytes: int | None
+) -> Wish:
+    """What the options of the command line ask for."""
+    from sat_ingest.pull import Wish
+
+    return Wish(catalog, day_number(since), last_day(until), bands_in(bands), max_bytes)
+
+
+def pulled(home: Path, wish: Wish, chosen: Sequence[Field]) -> Report:
+    """Pull into a home, and draw figures: then windows may give way, and pages need not wait."""
+    from edge_app.settings import read_settings
+    from field_data.clock import now
+    from sat_ingest.archive import ARCHIVE, Archive
+    from sat_ingest.figures import draw
+    from sat_ingest.pull import SCENES, Puller
+
+    settings = read_settings(home)
+    with Archive(home / ARCHIVE) as archive, _Bar() as bar:
+        puller = Puller(
+            home / SCENES,
+            archive,
+            now().utc_s,
+            weekly_bytes=settings.sat_weekly_mb * 1_000_000,
+            cache_bytes=settings.sat_cache_mb * 1_000_000,
+            watch=bar.watch,
+        )
+        report = puller.pull(wish, chosen)
+        for field in chosen:
+            draw(archive, field)
+    return report
 
 
 class _Bar:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge_app.cli_common import HOME, JSON, guarded
+from edge_app.cli_packs import archive_of
 from edge_app.cli_scenes import DATE, FIELDS, day_number, fields_of, iso, last_day
 from field_data.errors import PersonError
 
@@ -56,14 +57,11 @@ def series(
     """
 
     def action() -> None:
-        from sat_ingest.archive import ARCHIVE, Archive
         from sat_ingest.field_report import field_report
 
         known = fields_of(home, fields)
         chosen = named(field, known)
-        if not (home / ARCHIVE).is_file():
-            raise PersonError("no_scenes", f"no scenes are kept in {home}: ghalla scenes pull")
-        with Archive(home / ARCHIVE) as archive:
+        with archive_of(home) as archive:
             report = field_report(archive, chosen, known, index, last_day(until))
         first = day_number(since) if since else report.reading.series.days[0]
         if as_json:

@@ -1,9 +1,9 @@
 """Something happened to a field and not to its neighbours: a reason to go and look.
 
-The newest clear observation is held against the one before it, and the loss against what the
-neighbours lost between the same days: where all fields turn yellow, it is the season.  An alert is
-raised on one picture; it is ``confirmed`` when the next clear one shows no recovery, since a
-missed wisp of cloud lowers one picture only.
+The newest clear observation is held against the highest of the fortnight before it, and the loss
+against what the neighbours lost between the same days: where all turn yellow, it is the season.
+One picture is enough for an alert; it is ``confirmed`` when the picture before the newest shows the
+loss too, since a missed wisp of cloud lowers one picture only.
 """
 
 from __future__ import annotations
@@ -21,7 +21,11 @@ from field_data.types import IndexSeries, Sight
 LEAST_LOSS = 0.15
 # ... and more than chance: a difference of two observations has root two of their noise.
 NOISE_FACTOR = 3.0
-# Beyond this the loss is news no more, or only the season's course.
+# Of several pictures as high as the highest, the last tells best when the loss began.
+AS_HIGH = 0.02
+# A loss is looked for within so many days; after clouds, against the last picture before them ...
+FORTNIGHT = 15
+# ... but not beyond this: then it is news no more, or only the season's course.
 LONGEST_DAYS = 25
 # The pictures must show most of the field, or a shadow on one half is a loss.
 LEAST_VALID = 0.6
@@ -51,7 +55,8 @@ class Change:
     """From ``before`` on ``before_day`` to ``after`` on ``after_day`` (days since 1970-01-01).
 
     ``neighbours`` is their median change between the same days and ``compared`` how many they are;
-    ``needed`` the loss above which it would count; ``confirmed`` whether a later picture agrees.
+    ``needed`` the loss above which it would count; ``confirmed`` whether the picture before
+    ``after_day`` shows it too.
     """
 
     before_day: int
@@ -90,48 +95,30 @@ def change_alert(series: IndexSeries, neighbours: Sequence[IndexSeries], today: 
     days, values = _clear(series, today)
     if len(days) < 2:
         return Alert(Verdict.TOO_FEW)
-    if today - days[-1] > LONGEST_DAYS:
+    if today - days[-1] > LONGEST_DAYS or days[-1] - days[-2] > LONGEST_DAYS:
         return Alert(Verdict.CLOUDY)
-    # The last step, and the one before it, which the newest picture can confirm.
-    for last in (len(days) - 2, len(days) - 1):
-        found = _step(series.noise, days, values, last, neighbours, today)
-        if found is not None and found.raised:
-            return found
-    return found or Alert(Verdict.CLOUDY)
-
-
-def _step(
-    noise: float,
-    days: NDArray[np.int64],
-    values: Floats,
-    last: int,
-    neighbours: Sequence[IndexSeries],
-    today: int,
-) -> Alert | None:
-    """Judge the change that ends with observation ``last``; None where there was none in time."""
-    if last < 1 or days[last] - days[last - 1] > LONGEST_DAYS:
-        return None
-    needed = LEAST_LOSS
-    if np.isfinite(noise):
-        needed = max(needed, NOISE_FACTOR * float(np.sqrt(2)) * noise)
-    start, end = int(days[last - 1]), int(days[last])
-    others = [_change_of(each, start, end, today) for each in neighbours]
+    recent = min(int(np.searchsorted(days, days[-1] - FORTNIGHT)), len(days) - 2)
+    high = values[recent:-1]
+    first = recent + int(np.flatnonzero(high >= high.max() - AS_HIGH)[-1])
+    others = [_change_of(each, int(days[first]), int(days[-1]), today) for each in neighbours]
     known = [each for each in others if np.isfinite(each)]
-    shared = float(np.median(known)) if known else float("nan")
-    later = values[last + 1 :]
+    needed = _needed(series.noise)
     change = Change(
-        before_day=start,
-        after_day=end,
-        before=float(values[last - 1]),
-        after=float(values[last]),
+        before_day=int(days[first]),
+        after_day=int(days[-1]),
+        before=float(values[first]),
+        after=float(values[-1]),
         needed=needed,
-        neighbours=shared,
+        neighbours=float(np.median(known)) if known else float("nan"),
         compared=len(known),
-        confirmed=bool(len(later) and later[0] - values[last - 1] <= -needed),
+        confirmed=bool(values[-2] - values[first] <= -needed),
     )
-    if len(later) and not change.confirmed:
-        return Alert(Verdict.STEADY, change)
     return Alert(_verdict(change), change)
+
+
+def _needed(noise: float) -> float:
+    chance = NOISE_FACTOR * float(np.sqrt(2)) * noise
+    return max(LEAST_LOSS, chance) if np.isfinite(noise) else LEAST_LOSS
 
 
 def _verdict(change: Change) -> Verdict:

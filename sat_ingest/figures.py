@@ -13,6 +13,7 @@ from field_data.errors import KeeperError
 from field_data.types import Field
 from sat_ingest.archive import Archive, outline_key
 from sat_ingest.cube import Cube, cube_of
+from sat_ingest.grid import field_grid
 from sat_ingest.zonal import Weights, field_weights, zonal, zonal_mean
 
 # Half a pixel: where the neighbour's crop, the track and the error of position shine in most.
@@ -42,11 +43,15 @@ class Figures:
 def draw(archive: Archive, field: Field) -> int:
     """Draw what is due of a field from its windows and keep it; how many days that was.
 
+    Windows on another grid were cut for a boundary that is corrected since: nothing is drawn.
+
     Raises:
-        PersonError: ``field_outside_grid`` when its boundary left the windows.
         KeeperError: the archive's.
     """
     key, drawn = _key(field), 0
+    grid = archive.grid(field.id)
+    if grid is None or grid != field_grid(field.boundary):
+        return 0
     due = archive.undrawn(field.id, key)
     for start in range(0, len(due), _DAYS_AT_ONCE):
         days = due[start : start + _DAYS_AT_ONCE]
@@ -72,8 +77,9 @@ def read(archive: Archive, field: Field) -> Figures:
         raise KeeperError("archive_damaged", f"{archive.path}: {field.id}: {error}") from error
     if any(row[0] != _FORMAT for row in numbers):
         raise KeeperError("archive_newer", f"{archive.path} was written by a newer Ghalla")
-    table = np.array(numbers, np.float32).reshape(len(rows), -1)[:, 1:]
     indices = len(INDICES)
+    columns = 3 + indices * (1 + len(STATISTICS))
+    table = np.array(numbers, np.float32).reshape(len(rows), columns)[:, 1:]
     return Figures(
         days=np.array([day for day, _ in rows], np.int32),
         usable=table[:, 0],

@@ -19,14 +19,13 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from field_data.errors import KeeperError, NetworkError, PersonError
 from field_data.files import disk_full_named, make_folder, sync_folder
 from field_data.types import Field
 from sat_ingest.archive import Archive, outline_key
 from sat_ingest.figures import INDICES, STATISTICS, Figures, draw, read
 from sat_ingest.grid import utm_epsg
+from sat_ingest.indices import index_named
 from sat_ingest.pull import Puller, Report, Wish
 from sat_ingest.series import observed, read_series
 
@@ -107,7 +106,7 @@ def work(group: Group, job: Job) -> Done:
         report = Puller(scratch / "scenes", archive, now_s=0.0).pull(job.wish, group.fields)
         _whole(report)
         figures = [_figures(archive, field) for field in group.fields]
-    _write(part, _frame(group.fields, figures, job.index))
+    _write(part, _frame(group.fields, figures, job))
     shutil.rmtree(scratch, ignore_errors=True)
     return Done(group.name, len(figures), sum(len(f.days) for f in figures), report.bytes)
 
@@ -123,24 +122,24 @@ def _whole(report: Report) -> None:
         raise NetworkError(report.stopped, report.message)
 
 
-def _frame(fields: Sequence[Field], figures: Sequence[Figures], index: str) -> GeoDataFrame:
+def _frame(fields: Sequence[Field], figures: Sequence[Figures], job: Job) -> GeoDataFrame:
     import geopandas
     from shapely.geometry import Polygon
 
-    rows = [_row(field, found, index) for field, found in zip(fields, figures, strict=True)]
+    rows = [_row(field, found, job) for field, found in zip(fields, figures, strict=True)]
     shapes = [Polygon(field.boundary) for field in fields]
     return geopandas.GeoDataFrame(rows, geometry=shapes, crs="EPSG:4326")
 
 
-def _row(field: Field, figures: Figures, index: str) -> dict[str, Any]:
+def _row(field: Field, figures: Figures, job: Job) -> dict[str, Any]:
     """A field: its days with figures as lists, and the seasons read from one index."""
     table = {
         f"{name}_{statistic}": figures.table[:, i, j].astype(float).tolist()
         for i, name in enumerate(INDICES)
         for j, statistic in enumerate(STATISTICS)
-        if np.isfinite(figures.table[:, i, j]).any()
+        if set(index_named(name).needs) <= set(job.wish.bands)
     }
-    found = read_series(observed(field.id, figures, index)).seasons
+    found = read_series(observed(field.id, figures, job.index)).seasons
     return {
         "field": field.id,
         "crop": field.crop,
@@ -216,7 +215,7 @@ def _gathered(
 def _client(scheduler: str | None, workers: int) -> Iterator[Client]:
     from distributed import Client
 
-    plain: dict[str, Any] = {"dashboard_address": None}
+    plain: dict[str, Any] = {"dashboard_address": ":0"}
     if scheduler:
         plain = {"address": scheduler}
     elif workers:

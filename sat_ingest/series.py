@@ -18,8 +18,8 @@ CLEAR_SHARE = 0.8
 # Less of a field than this says too little about it.
 LEAST_SHARE = 0.3
 SNOW_SHARE = 0.3
-# Two seasons are the least from which "usual" can be said.
-LEAST_SEASONS = 2
+# Two seasons, or neighbours, are the least from which "usual" can be said.
+LEAST_OTHERS = 2
 # Seasons differ by this much without meaning anything, however alike the few on record are.
 LEAST_SPREAD = 0.03
 _YEAR = 365.25
@@ -39,7 +39,8 @@ class Usual:
 @dataclass(frozen=True, slots=True)
 class Anomaly:
     """``value`` of ``day`` against what is ``usual``.  ``reason`` is "" where ``usual`` is known,
-    else ``no_archive`` (fewer than two others) or ``no_value`` (nothing seen near that day)."""
+    else ``no_archive`` (fewer than two earlier seasons), ``no_neighbours`` (fewer than two) or
+    ``no_value`` (nothing seen near that day)."""
 
     day: int
     value: float
@@ -126,12 +127,13 @@ def against_own_seasons(curve: Smooth | None, day: int) -> Anomaly:
         return Anomaly(day, float("nan"), None, "no_value")
     back = season_of(day) - season_of(int(curve.days[0]))
     earlier = [value_on(curve, day - _YEAR * k) for k in range(1, back + 1)]
-    return _anomaly(day, value_on(curve, day), earlier)
+    return _anomaly(day, value_on(curve, day), earlier, "no_archive")
 
 
 def against_neighbours(curve: Smooth | None, others: Sequence[Smooth | None], day: int) -> Anomaly:
     """The curve on a day against other fields' on the same day."""
-    return _anomaly(day, value_on(curve, day), [value_on(each, day) for each in others])
+    known = [value_on(each, day) for each in others]
+    return _anomaly(day, value_on(curve, day), known, "no_neighbours")
 
 
 def usual_curve(curve: Smooth, since: int, until: int) -> list[tuple[int, Usual | None]]:
@@ -140,12 +142,12 @@ def usual_curve(curve: Smooth, since: int, until: int) -> list[tuple[int, Usual 
     return [(day, against_own_seasons(curve, day).usual) for day in days]
 
 
-def _anomaly(day: int, value: float, others: Sequence[float]) -> Anomaly:
+def _anomaly(day: int, value: float, others: Sequence[float], too_few: str) -> Anomaly:
     known = np.array([other for other in others if np.isfinite(other)])
     if not np.isfinite(value):
         return Anomaly(day, value, None, "no_value")
-    if len(known) < LEAST_SEASONS:
-        return Anomaly(day, value, None, "no_archive")
+    if len(known) < LEAST_OTHERS:
+        return Anomaly(day, value, None, too_few)
     median = float(np.median(known))
     spread = float(MAD_TO_SIGMA * np.median(np.abs(known - median)))
     return Anomaly(day, value, Usual(median, spread, len(known)), "")

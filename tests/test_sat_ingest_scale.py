@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
+import dask
 import geopandas
 import pytest
 from click.testing import CliRunner
@@ -81,7 +82,7 @@ def test_threads_give_what_the_node_would_have(job: Job, tmp_path: Path) -> None
 
 @pytest.fixture
 def cluster() -> Iterator[LocalCluster]:
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as running:
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as running:
         yield running
 
 
@@ -145,9 +146,12 @@ def test_groups_are_stable_and_lie_together() -> None:
     assert GROUP >= 10
 
 
-def test_no_scheduler_is_a_network_error(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT", "1s")
-    with pytest.raises(NetworkError) as error, scale._client("tcp://127.0.0.1:9", 0):
+def test_no_scheduler_is_a_network_error() -> None:
+    with (
+        dask.config.set({"distributed.comm.timeouts.connect": "1s"}),
+        pytest.raises(NetworkError) as error,
+        scale._client("tcp://127.0.0.1:9", 0),
+    ):
         pass
     assert error.value.code == "no_scheduler"
 
