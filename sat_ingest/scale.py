@@ -32,6 +32,7 @@ from sat_ingest.series import observed, read_series
 if TYPE_CHECKING:
     from distributed import Client
     from geopandas import GeoDataFrame
+    from pyarrow import Table
 
 GROUP = 100
 RETRIES = 3
@@ -39,6 +40,12 @@ RETRIES = 3
 _CELL_DEGREES = 0.1
 _EPOCH = date(1970, 1, 1).toordinal()
 PARTS, SCRATCH = "parts", "scratch"
+# GeoParquet 1.0: coordinates in OGC:CRS84, which is what it means when no CRS is given.
+_GEO = {
+    "version": "1.0.0",
+    "primary_column": "geometry",
+    "columns": {"geometry": {"encoding": "WKB", "geometry_types": ["Polygon"]}},
+}
 
 Progress = Callable[[int, int], None]
 
@@ -106,7 +113,7 @@ def work(group: Group, job: Job) -> Done:
         report = Puller(scratch / "scenes", archive, now_s=0.0).pull(job.wish, group.fields)
         _whole(report)
         figures = [_figures(archive, field) for field in group.fields]
-    _write(part, _frame(group.fields, figures, job))
+    _write(part, _table(group.fields, figures, job))
     shutil.rmtree(scratch, ignore_errors=True)
     return Done(group.name, len(figures), sum(len(f.days) for f in figures), report.bytes)
 
@@ -122,34 +129,53 @@ def _whole(report: Report) -> None:
         raise NetworkError(report.stopped, report.message)
 
 
-def _frame(fields: Sequence[Field], figures: Sequence[Figures], job: Job) -> GeoDataFrame:
-    import geopandas
-    from shapely.geometry import Polygon
+def _table(fields: Sequence[Field], figures: Sequence[Figures], job: Job) -> Table:
+    """One row a field, in columns whose types do not depend on what was seen."""
+    import pyarrow
 
     rows = [_row(field, found, job) for field, found in zip(fields, figures, strict=True)]
-    shapes = [Polygon(field.boundary) for field in fields]
-    return geopandas.GeoDataFrame(rows, geometry=shapes, crs="EPSG:4326")
+    return pyarrow.Table.from_pylist(rows, schema=_schema(job))
+
+
+def _measured(job: Job) -> list[str]:
+    """The columns of figures that the wished bands allow."""
+    names = [name for name in INDICES if set(index_named(name).needs) <= set(job.wish.bands)]
+    return [f"{name}_{statistic}" for name in names for statistic in STATISTICS]
+
+
+def _schema(job: Job) -> Any:
+    import pyarrow as pa
+
+    numbers, days = pa.list_(pa.float32()), pa.list_(pa.date32())
+    columns = [("field", pa.string()), ("crop", pa.string()), ("days", days), ("usable", numbers)]
+    columns += [(name, numbers) for name in _measured(job)]
+    columns += [(f"season_{name}", days) for name in ("start", "peak", "end")]
+    columns += [("season_integral", numbers), ("geometry", pa.binary())]
+    return pa.schema(columns, metadata={"geo": json.dumps(_GEO)})
 
 
 def _row(field: Field, figures: Figures, job: Job) -> dict[str, Any]:
     """A field: its days with figures as lists, and the seasons read from one index."""
+    from shapely import to_wkb
+    from shapely.geometry import Polygon
+
     table = {
-        f"{name}_{statistic}": figures.table[:, i, j].astype(float).tolist()
+        f"{name}_{statistic}": figures.table[:, i, j].tolist()
         for i, name in enumerate(INDICES)
         for j, statistic in enumerate(STATISTICS)
-        if set(index_named(name).needs) <= set(job.wish.bands)
     }
     found = read_series(observed(field.id, figures, job.index)).seasons
     return {
+        **{name: table[name] for name in _measured(job)},
         "field": field.id,
         "crop": field.crop,
         "days": [_date(day) for day in figures.days],
-        "usable": figures.usable.astype(float).tolist(),
-        **table,
+        "usable": figures.usable.tolist(),
         "season_start": [_date(season.start) for season in found],
         "season_peak": [_date(season.peak) for season in found],
         "season_end": [_date(season.end) for season in found],
         "season_integral": [float(season.integral) for season in found],
+        "geometry": to_wkb(Polygon(field.boundary)),
     }
 
 
@@ -157,12 +183,14 @@ def _date(day: float) -> date:
     return date.fromordinal(_EPOCH + round(float(day)))
 
 
-def _write(part: Path, frame: GeoDataFrame) -> None:
+def _write(part: Path, table: Table) -> None:
     """Whole or not at all: a file that is there is a result."""
+    from pyarrow import parquet
+
     make_folder(part.parent)
     temporary = part.with_name(f".{part.name}.tmp")
     with disk_full_named(part):
-        frame.to_parquet(temporary, index=False, schema_version="1.0.0")
+        parquet.write_table(table, temporary, compression="zstd")
         temporary.replace(part)
         sync_folder(part.parent)
 

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import dask
 import geopandas
+import pyarrow
+import pyarrow.parquet
 import pytest
 from click.testing import CliRunner
 from distributed import LocalCluster
@@ -55,8 +57,10 @@ def table(out: Path) -> geopandas.GeoDataFrame:
     return results(out).set_index("field")
 
 
-def same(one: geopandas.GeoDataFrame, other: geopandas.GeoDataFrame) -> bool:
-    return bool(one.to_json() == other.to_json())
+def plain(out: Path) -> pyarrow.Table:
+    """All parts as they are on the disk, by field."""
+    parts = [pyarrow.parquet.read_table(part) for part in (out / "parts").glob("*.parquet")]
+    return pyarrow.concat_tables(parts).sort_by("field")
 
 
 def test_threads_give_what_the_node_would_have(job: Job, tmp_path: Path) -> None:
@@ -65,7 +69,7 @@ def test_threads_give_what_the_node_would_have(job: Job, tmp_path: Path) -> None
     assert seen == [(n, 4) for n in range(1, 5)]
     assert sum(each.fields for each in done) == 36
     found = table(job.out)
-    assert found.crs.to_epsg() == 4326
+    assert found.crs == "OGC:CRS84"
     with Archive(tmp_path / "node.db") as archive:
         Puller(tmp_path / "scenes", archive, 0.0).pull(job.wish, FIELDS)
         for field in FIELDS:
@@ -108,7 +112,7 @@ def test_a_worker_killed_midway_changes_nothing(
     assert len(done) == 18
     alone = Job(job.wish, tmp_path / "alone")
     run(alone, FIELDS, size=36)
-    assert same(table(job.out), table(alone.out))
+    assert plain(job.out).equals(plain(alone.out))
 
 
 def test_a_run_that_was_stopped_goes_on(job: Job) -> None:
@@ -129,8 +133,8 @@ def test_results_of_two_jobs_are_not_mixed(job: Job) -> None:
 
 
 def test_a_failing_group_is_told_and_leaves_the_others_done(job: Job) -> None:
-    bad = Job(Wish("http://127.0.0.1:9/catalog.json", 0, 10), job.out)
-    with pytest.raises((NetworkError, PersonError)):
+    bad = Job(Wish(str(job.out / "none.json"), 0, 10), job.out)
+    with pytest.raises(PersonError):
         run(bad, FIELDS[:2], size=1)
     assert not list((job.out / "parts").glob("*.parquet"))
 
