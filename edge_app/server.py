@@ -8,14 +8,15 @@ import shutil
 import signal
 import socket
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import waitress
 from flask import Flask
 
+from edge_app import https
 from edge_app.advice import Advice, load_advice
 from edge_app.farmer.uploads import MAX_REQUEST_BYTES
 from edge_app.jobs import daily
@@ -42,10 +43,10 @@ def _listen(host: str, port: int) -> socket.socket:
         raise KeeperError("port_in_use", f"cannot listen on {host}:{port}: {error}") from error
 
 
-def _server(app: Flask, node: FarmNode, listening: socket.socket) -> Any:
+def _server(app: Flask, node: FarmNode, listening: Sequence[socket.socket]) -> Any:
     return waitress.create_server(
         app,
-        sockets=[listening],
+        sockets=list(listening),
         threads=node.settings.workers + node.settings.queue + _SPARE_THREADS,
         # Far below the usual 1024 open files; poll, since select breaks above them.
         connection_limit=_CONNECTIONS,
@@ -93,14 +94,14 @@ def _stop(_signal: int, _frame: object) -> None:
     raise SystemExit(0)
 
 
-def addresses(host: str, port: int) -> list[str]:
+def addresses(host: str, port: int, scheme: str = "http") -> list[str]:
     """Where to reach the node: this machine, and its Wi-Fi address if it listens there."""
     if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
-        return [f"http://{each}:{port}" for each in ("127.0.0.1", *_own_address())]
-    return [f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"]
+        return [f"{scheme}://{each}:{port}" for each in ("127.0.0.1", *own_address())]
+    return [f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"]
 
 
-def _own_address() -> list[str]:
+def own_address() -> list[str]:
     """The address of the interface that leads outside; none on a machine without a network."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
@@ -126,13 +127,18 @@ def serve(
     # A full queue is ordinary and answered; waitress would log every request that waits for it.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     advice = advice or load_advice()
-    with FarmNode(home, advice) as node, _uploads_on_disk(home), daily(node.ground.daily):
+    with FarmNode(home, advice) as node, _uploads_on_disk(home), ExitStack() as opened:
+        opened.enter_context(daily(node.ground.daily))
         host, port = host or node.settings.host, node.settings.port if port is None else port
-        with _listen(host, port) as listening:
-            server = _server(create_app(node, advice), node, listening)
-            signal.signal(signal.SIGTERM, _stop)
-            ready(node, addresses(host, listening.getsockname()[1]))
-            try:
-                server.run()
-            finally:
-                server.close()
+        listening = opened.enter_context(_listen(host, port))
+        reached = addresses(host, listening.getsockname()[1])
+        app, sockets = create_app(node, advice), [listening]
+        if node.settings.https_port:
+            outer = opened.enter_context(_listen(host, node.settings.https_port))
+            sockets.append(opened.enter_context(https.inside(app, home, node.id, outer)))
+            reached += addresses(host, outer.getsockname()[1], "https")
+        server = _server(app, node, sockets)
+        opened.callback(server.close)
+        signal.signal(signal.SIGTERM, _stop)
+        ready(node, reached)
+        server.run()

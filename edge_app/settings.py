@@ -32,6 +32,7 @@ class Settings:
 
     host: str = _setting("127.0.0.1", "Address to listen on; 0.0.0.0 for all phones on the Wi-Fi.")
     port: int = _setting(8080, "TCP port of the farmer pages.")
+    https_port: int = _setting(0, "TCP port for agents' tablets over https; 0 for none.")
     workers: int = _setting(2, "Diagnoses computed at the same time; more need more memory.")
     queue: int = _setting(30, "Diagnoses that may wait; the next one is told to come back.")
     min_free_mb: int = _setting(200, "Below this free space the health page warns, in megabytes.")
@@ -60,6 +61,7 @@ class Settings:
             )
             and self.tablet_url != "",
             "port must be 0 to 65535": not 0 <= self.port <= 65535,
+            "https_port must be 0 to 65535": not 0 <= self.https_port <= 65535,
             "workers must be 1 to 16": not 1 <= self.workers <= 16,
             "queue must be 0 to 500": not 0 <= self.queue <= 500,
             "min_free_mb must not be negative": self.min_free_mb < 0,

@@ -30,7 +30,8 @@ class ServedNode:
         if "addresses" not in line:
             _, errors = self._process.communicate(timeout=20)
             raise RuntimeError(f"the node did not start: {line}{errors}")
-        self.address: str = json.loads(line)["addresses"][0]
+        self.addresses: list[str] = json.loads(line)["addresses"]
+        self.address = self.addresses[0]
 
     @property
     def pid(self) -> int:

@@ -1,0 +1,158 @@
+"""https for tablets: a real handshake, certificates that vouch for this node and nothing else."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import ssl
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from edge_app.tls_keys import fingerprint, make_ready
+from field_data.errors import KeeperError
+from field_data.ids import new_id
+from field_data.types import Instant, Trust
+from tests.builders import leaf_jpeg, phone_jpeg
+from tests.serving import ServedNode
+
+AT = Instant(1_800_000_000.0, Trust.NTP)
+YEARS_LATER = Instant(1_800_000_000.0 + 800 * 86400, Trust.NTP)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedNode]:
+    home = tmp_path_factory.mktemp("https") / "home"
+    with ServedNode(home, GHALLA_HTTPS_PORT=str(free_port())) as served:
+        yield served
+
+
+@contextmanager
+def secure(node: ServedNode) -> Iterator[http.client.HTTPSConnection]:
+    trusting = ssl.create_default_context(cafile=node.home / "tls" / "ca.crt")
+    place = node.addresses[1].removeprefix("https://")
+    line = http.client.HTTPSConnection(place, timeout=30, context=trusting)
+    try:
+        yield line
+    finally:
+        line.close()
+
+
+def test_a_tablet_that_installed_the_authority_is_served(node: ServedNode) -> None:
+    with secure(node) as line:
+        for _ in range(3):  # one connection serves several requests
+            line.request("GET", "/fr/")
+            answer = line.getresponse()
+            assert answer.status == 200
+            assert b"<html" in answer.read()
+
+
+def test_a_large_photo_arrives_whole(node: ServedNode) -> None:
+    kind = {"Content-Type": "image/jpeg"}
+    with secure(node) as line:
+        line.request("POST", "/api/v1/diagnose?lang=en&crop=LYPES", phone_jpeg(), kind)
+        answer = line.getresponse()
+        assert (answer.status, json.loads(answer.read())["photo"]) == (200, "photo")
+
+
+def test_a_form_from_our_own_page_is_no_other_site(node: ServedNode) -> None:
+    origin = {"Origin": node.addresses[1], "Content-Type": "image/jpeg"}
+    with secure(node) as line:
+        line.request("POST", "/api/v1/diagnose?lang=en", leaf_jpeg(), origin)
+        assert line.getresponse().status == 200
+
+
+def test_who_has_not_installed_it_is_warned(node: ServedNode) -> None:
+    place = node.addresses[1].removeprefix("https://")
+    line = http.client.HTTPSConnection(place, timeout=30)
+    with closing(line), pytest.raises(ssl.SSLCertVerificationError):
+        line.request("GET", "/")
+
+
+def test_a_client_that_hangs_up_or_talks_plain_http_harms_nobody(node: ServedNode) -> None:
+    host, port = node.addresses[1].removeprefix("https://").split(":")
+    for said in (b"", b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01"):
+        with socket.create_connection((host, int(port)), timeout=5) as plain:
+            plain.sendall(said)
+    with secure(node) as line:
+        line.request("GET", "/health")
+        assert line.getresponse().status == 200
+
+
+def test_the_authority_may_vouch_for_local_names_only(tmp_path: Path) -> None:
+    files = make_ready(tmp_path, new_id(), ["192.168.4.1"], AT)
+    assert verified(files.ca, files.leaf)
+    assert not verified(files.ca, forged(files.ca, files.ca_key, tmp_path, "bank.example"))
+    assert verified(files.ca, forged(files.ca, files.ca_key, tmp_path, "ghalla.local"))
+
+
+def verified(ca: Path, leaf: Path) -> bool:
+    """What OpenSSL thinks of the chain, name constraints included."""
+    command = ["openssl", "verify", "-no_check_time", "-CAfile", str(ca), str(leaf)]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+def forged(ca: Path, ca_key: Path, folder: Path, name: str) -> Path:
+    """A certificate for ``name`` signed with the stolen key of the authority."""
+    issuer = x509.load_pem_x509_certificate(ca.read_bytes())
+    key = serialization.load_pem_private_key(ca_key.read_bytes(), None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    builder = x509.CertificateBuilder().subject_name(x509.Name([])).issuer_name(issuer.subject)
+    builder = builder.public_key(ec.generate_private_key(ec.SECP256R1()).public_key())
+    builder = builder.serial_number(7).not_valid_before(issuer.not_valid_before_utc)
+    builder = builder.not_valid_after(issuer.not_valid_after_utc)
+    names = x509.SubjectAlternativeName([x509.DNSName(name)])
+    made = builder.add_extension(names, critical=True).sign(key, hashes.SHA256())
+    path = folder / f"{name}.pem"
+    path.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    return path
+
+
+def test_keys_are_for_the_node_alone_and_stay(tmp_path: Path) -> None:
+    first = make_ready(tmp_path / "tls", "a" * 26, ["10.0.0.1"], AT)
+    before = {path: path.read_bytes() for path in (first.ca, first.ca_key, first.leaf)}
+    assert {path.stat().st_mode & 0o077 for path in (first.ca_key, first.leaf)} == {0}
+    make_ready(tmp_path / "tls", "a" * 26, ["10.0.0.1"], AT)
+    assert {path: path.read_bytes() for path in before} == before
+    assert len(fingerprint(first).split(":")) == 32
+
+
+@pytest.mark.parametrize(
+    ("addresses", "at", "renewed"),
+    [
+        (["10.0.0.1"], YEARS_LATER, True),
+        (["10.0.0.7"], AT, True),
+        (["10.0.0.1"], Instant(0.0, Trust.UNKNOWN), False),
+        (["10.0.0.1"], Instant(YEARS_LATER.utc_s, Trust.UNKNOWN), False),
+        (["8.8.8.8"], AT, False),
+    ],
+    ids=["running out", "another address", "1970", "a clock nobody vouches for", "public address"],
+)
+def test_the_certificate_is_renewed_without_the_internet_when_it_must(
+    tmp_path: Path, addresses: list[str], at: Instant, renewed: bool
+) -> None:
+    files = make_ready(tmp_path, "a" * 26, ["10.0.0.1"], AT)
+    ca, leaf = files.ca.read_bytes(), files.leaf.read_bytes()
+    make_ready(tmp_path, "a" * 26, addresses, at)
+    assert files.ca.read_bytes() == ca
+    assert (files.leaf.read_bytes() != leaf) is renewed
+
+
+def test_damaged_keys_are_named_not_replaced(tmp_path: Path) -> None:
+    files = make_ready(tmp_path, "a" * 26, [], AT)
+    files.ca_key.write_bytes(b"-----BEGIN")
+    with pytest.raises(KeeperError) as error:
+        make_ready(tmp_path, "a" * 26, [], AT)
+    assert error.value.code == "tls_damaged"
