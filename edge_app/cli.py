@@ -27,6 +27,7 @@ from edge_app.cli_review import review
 from edge_app.cli_scale import scale as _scale  # noqa: F401 (adds itself to scenes)
 from edge_app.cli_scenes import scenes
 from edge_app.cli_series import series
+from edge_app.cli_sky import status as _status  # noqa: F401
 from edge_app.languages import LANGS
 from field_data.errors import KeeperError, PersonError
 

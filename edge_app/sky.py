@@ -10,7 +10,7 @@ import datetime as dt
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from sat_ingest.cube import Cube, cube_of
 from sat_ingest.field_report import FieldReport, field_report
 from sat_ingest.indices import index_named
 from sat_ingest.map_tiles import Layer, tile_png
-from sat_ingest.mercator import Tile
+from sat_ingest.mercator import Tile, tiles_over
 from sat_ingest.palette_png import palette_png
 from sat_ingest.ramps import CHANGE, CLOUD, RAMPS, Ramp
 from sat_ingest.tile_cache import CACHE, TileCache
@@ -141,6 +141,25 @@ class Sky:
             found = tile_png(tile, shown, view.ramp) or b""
             self._cache.put(view.name, tile, found)
         return found or None
+
+    def draw_all(self, view: View, zooms: Iterable[int]) -> int:
+        """Draw every tile of a view into the cache; how many have something on them.
+
+        Raises:
+            PersonError: ``no_scenes``.
+        """
+        archive = self._opened()
+        if archive is None:
+            raise PersonError("no_scenes", "no scene was brought to this node yet")
+        grids = [archive.grid(field.id) for field in self.fields()]
+        wanted = {
+            tile
+            for zoom in zooms
+            for grid in grids
+            if grid is not None
+            for tile in tiles_over(grid, zoom)
+        }
+        return sum(self.tile(view, tile) is not None for tile in wanted)
 
     def picture(self, field: Field, view: View) -> bytes | None:
         """One field as PNG in its own pixels; None when it was not seen around that day."""

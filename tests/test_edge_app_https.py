@@ -156,3 +156,18 @@ def test_damaged_keys_are_named_not_replaced(tmp_path: Path) -> None:
     with pytest.raises(KeeperError) as error:
         make_ready(tmp_path, "a" * 26, [], AT)
     assert error.value.code == "tls_damaged"
+
+
+def test_a_tablet_learns_to_trust_the_node_over_plain_http(node: ServedNode) -> None:
+    status, headers, body = node.request("GET", "/ghalla-ca.crt")
+    assert (status, headers["Content-Type"]) == (200, "application/x-x509-ca-cert")
+    assert body == (node.home / "tls" / "ca.crt").read_bytes()
+    _, _, page = node.request("GET", "/en/staff/tablet")
+    digest = x509.load_pem_x509_certificate(body).fingerprint(hashes.SHA256()).hex().upper()
+    assert digest in page.decode().replace(":", "")
+
+
+def test_without_https_there_is_no_authority_and_the_page_says_why(tmp_path: Path) -> None:
+    with ServedNode(tmp_path / "home") as plain:
+        assert plain.request("GET", "/ghalla-ca.crt")[0] == 404
+        assert b"does not speak https" in plain.request("GET", "/en/staff/tablet")[2]

@@ -12,8 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
+from click.testing import CliRunner
 from PIL import Image
 
+from edge_app.cli import main
 from edge_app.sky import EPOCH, View, nearest
 from field_data.errors import PersonError
 from field_data.geometry import outline
@@ -239,3 +242,28 @@ def test_tiles_have_a_place() -> None:
     assert Tile(0, 0, 0).bounds == pytest.approx(
         (-20037508.34, -20037508.34, 20037508.34, 20037508.34)
     )
+
+
+def said(*words: str) -> dict[str, object]:
+    answer = CliRunner().invoke(main, ["scenes", *words, "--json"])
+    return {"exit": answer.exit_code, **json.loads(answer.output.splitlines()[0])}
+
+
+def test_the_verbs_say_what_is_kept_and_let_it_out(
+    staff: Staff, season: list[Field], tmp_path: Path
+) -> None:
+    home, out = str(staff.home), tmp_path / "out.mbtiles"
+    told = said("status", "--home", home)
+    assert (told["exit"], told["fields"], told["windows"]) == (0, 5, 61)
+    assert (told["oldest"], told["newest"]) == ("2025-03-01", "2025-05-05")
+    words = ("tiles", "--home", home, "--day", "2025-04-30", "--zoom", "12-14", "--out", str(out))
+    told = said(*words)
+    assert told["exit"] == 0
+    assert int(str(told["tiles"])) >= 3
+    with rasterio.open(out) as opened:
+        assert opened.crs.to_epsg() == 3857
+    assert said(*words)["error"] == "file_exists"
+    assert said("tiles", "--home", home, "--day", "x", "--out", "y")["error"] == "bad_dates"
+    wrong = said("tiles", "--home", home, "--day", "2025-04-30", "--zoom", "3-99", "--out", "y")
+    assert (wrong["exit"], wrong["error"]) == (1, "bad_zoom")
+    assert said("status", "--home", str(tmp_path / "nowhere"))["exit"] == 3

@@ -45,6 +45,8 @@ ROUTES: dict[str, frozenset[Role] | None] = {
     "staff.setup": PUBLIC,
     "staff.welcome": PUBLIC,
     "pairing.tablet": PUBLIC,
+    "pairing.authority": PUBLIC,
+    "staff.trust": PUBLIC,
     # Everybody who is logged in.
     "me.me": EVERYBODY,
     "staff.logout": EVERYBODY,

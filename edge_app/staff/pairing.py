@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from flask import Blueprint, current_app, make_response, redirect, request, url_for
+from flask import Blueprint, abort, current_app, make_response, redirect, request, url_for
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
 from edge_app.access.guard import gate, ground, let_in, the_person
 from edge_app.access.limits import PAIRING_S, ROLES_WITH_TABLET
+from edge_app.https import tls_files
 from edge_app.staff.blueprint import blueprint as staff
 from edge_app.staff.page import page
 from edge_app.staff.qr import qr
+from edge_app.tls_keys import fingerprint
 from field_data.errors import PersonError
 from field_data.people import Person, Role
 
@@ -36,7 +38,13 @@ def pair() -> AnyResponse:
     link = _tablet_address() + url_for("pairing.tablet", code=code, lang=person.lang)
     minutes = round(PAIRING_S / 60)
     return page(
-        "staff/pair_code.html", one=person, code=code, link=link, picture=qr(link), minutes=minutes
+        "staff/pair_code.html",
+        one=person,
+        code=code,
+        link=link,
+        picture=qr(link),
+        minutes=minutes,
+        trust=_trust_address(person),
     )
 
 
@@ -49,8 +57,41 @@ def _choice() -> list[Person]:
     return [each for each in people if each.active and each.role in ROLES_WITH_TABLET]
 
 
+def _trust_address(person: Person) -> str | None:
+    """The page, over plain http, that helps a tablet to trust this node; None without https."""
+    if tls_files(current_app) is None:
+        return None
+    host = urlsplit(request.host_url).hostname or ""
+    plain = request.host_url if not request.is_secure else f"http://{host}:{ground().settings.port}"
+    return plain.rstrip("/") + url_for("staff.trust", lang=person.lang)
+
+
 def _tablet_address() -> str:
-    return (ground().settings.tablet_url or request.host_url).rstrip("/")
+    """Where tablets reach this node: over https where it is served, else as this page was."""
+    settings = ground().settings
+    if settings.tablet_url or tls_files(current_app) is None:
+        return (settings.tablet_url or request.host_url).rstrip("/")
+    host = urlsplit(request.host_url).hostname or ""
+    return f"https://{f'[{host}]' if ':' in host else host}:{settings.https_port}"
+
+
+@staff.get("/tablet")
+def trust() -> AnyResponse:
+    """How a tablet comes to trust this node, before it is paired."""
+    files = tls_files(current_app)
+    return page("staff/trust.html", fingerprint=fingerprint(files) if files else None)
+
+
+@blueprint.get("/ghalla-ca.crt")
+def authority() -> AnyResponse:
+    """The certificate that tablets install; public, as every certificate is."""
+    files = tls_files(current_app)
+    if files is None:
+        abort(404)
+    response = make_response(files.ca.read_bytes())
+    response.mimetype = "application/x-x509-ca-cert"
+    response.headers["Content-Disposition"] = 'attachment; filename="ghalla-ca.crt"'
+    return response
 
 
 @blueprint.route("/agent/pair", methods=["GET", "POST"])
