@@ -21,7 +21,7 @@ Job = tuple[Callable[..., Tally], tuple[str, ...], int, int]
 # So many cuts of one recording: another one has other moments.
 _PER_RECORDING = 25
 _CONTROL = 20
-_ALONE = "GHALLA_POWERCUT_ALONE"
+_ALONE = "POWERCUT_ALONE"
 
 
 def parsed(arguments: Sequence[str]) -> argparse.Namespace:
@@ -75,7 +75,7 @@ def done(todo: Sequence[Job], workers: int) -> list[Tally]:
 def report(tallies: Sequence[Tally]) -> str:
     """A table for people."""
     head = ("workload", "cuts", "asked for", "lost", "came back", "unreadable", "s/cut", "")
-    rows = [head]
+    rows: list[tuple[str, ...]] = [head]
     for t in tallies:
         pace = f"{t.seconds / max(1, t.cuts):.2f}"
         word = "sound" if t.sound else "NOT SOUND"

@@ -20,7 +20,7 @@ import mfusepy
 
 DISK, MARK = "/disk", "/mark"
 _HEAD = struct.Struct("<cQI")
-_KINDS = (_WRITE, _FLUSH, _SAID) = b"W", b"F", b"M"
+_WRITE, _FLUSH, _SAID = b"W", b"F", b"M"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +52,13 @@ def read_log(path: Path) -> Iterator[Entry]:
         while head := file.read(_HEAD.size):
             kind, offset, length = _HEAD.unpack(head)
             data = file.read(length)
-            yield {
-                _WRITE: lambda o=offset, d=data: Write(o, d),
-                _FLUSH: Flush,
-                _SAID: lambda d=data: Mark(d.decode()),
-            }[kind]()
+            yield _entry(kind, offset, data)
+
+
+def _entry(kind: bytes, offset: int, data: bytes) -> Entry:
+    if kind == _WRITE:
+        return Write(offset, data)
+    return Mark(data.decode()) if kind == _SAID else Flush()
 
 
 class Recorder(mfusepy.Operations):  # type: ignore[misc]

@@ -181,12 +181,11 @@ class Photos:
         the start has tidied."""
         old = {f"{what} {n}" for n in range(self.before) for what in ("photos", "event")}
         with opened(home) as node:
-            for what, n in (text.split() for text in said.done | old):
-                if what == "photos":
-                    verdict.want(f"photos {n}", self._whole(node, int(n)))
-                else:
-                    there = same(node.events.get(id_of(n)), self._draft(int(n)))
-                    verdict.want(f"event {n}", there)
+            for said_text in said.done | old:
+                what, n = said_text.split()[0], int(said_text.split()[1])
+                event = node.events.get(id_of(n))
+                there = self._whole(node, n) if what == "photos" else same(event, self._draft(n))
+                verdict.want(said_text, there)
             node.diagnoses.tidy()
             for n in range(self.before + self.steps):
                 if node.events.get(id_of(n)) is not None:
