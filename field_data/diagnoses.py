@@ -11,6 +11,7 @@ from tinydb import where
 
 from field_data.document_store import DocumentStore
 from field_data.errors import GhallaError, PersonError
+from field_data.photo_uses import PhotoUses
 from field_data.photos import PhotoStore, photo_of
 from field_data.types import (
     Candidate,
@@ -26,20 +27,15 @@ from field_data.types import (
 
 
 class DiagnosisLog:
-    """Diagnoses in ``store``, their photos in ``photos``.
-
-    ``photo_uses`` says which record uses which photo, one row each: the same photo may serve two.
-    """
+    """Diagnoses in ``store``, their photos in ``photos``."""
 
     def __init__(self, store: DocumentStore, photos: PhotoStore) -> None:
         self._store = store
         self._photos = photos
         self._log = store.table("diagnoses")
-        self._uses = store.table("photo_uses")
+        self._uses = PhotoUses(store, photos)
         self._asked = store.table("asked_agent")
         store.index("diagnoses", "id")
-        store.index("photo_uses", "photo")
-        store.index("photo_uses", "owner")
         store.index("asked_agent", "diagnosis")
 
     def record(self, diagnosis: Diagnosis, kept: Mapping[int, bytes] | None = None) -> Diagnosis:
@@ -61,7 +57,7 @@ class DiagnosisLog:
                 self._insert(recorded, sorted(set(hashes.values())))
         except BaseException:
             with suppress(GhallaError):  # what failed first is what the caller must hear
-                self._remove_unused(hashes.values())
+                self._uses.remove_unused(hashes.values())
             raise
         return recorded
 
@@ -69,8 +65,7 @@ class DiagnosisLog:
         if self._log.contains(where("id") == diagnosis.id):
             raise ValueError(f"diagnosis {diagnosis.id} is already recorded")
         self._log.insert(to_json(diagnosis))
-        if photos:
-            self._uses.insert_multiple({"photo": photo, "owner": diagnosis.id} for photo in photos)
+        self._uses.claim(diagnosis.id, photos)
 
     def get(self, id: str) -> Diagnosis | None:
         """The diagnosis, None if it is not (or no longer) there."""
@@ -84,18 +79,13 @@ class DiagnosisLog:
     def forget(self, ids: Iterable[str]) -> None:
         """Erase diagnoses, their place on the agent's list and the photos no one else uses.
 
-        Ids that are not there are passed over.  Photos go before the commit: on a full disk that
-        makes the room which the commit needs.
+        Ids that are not there are passed over.
         """
-        with self._store.transaction():
+        with self._store.erasing():
             for id in ids:
-                mine = where("owner") == id
-                photos = [use["photo"] for use in self._uses.search(mine)]
+                self._uses.release(id)
                 self._log.remove(where("id") == id)
                 self._asked.remove(where("diagnosis") == id)
-                self._uses.remove(mine)
-                self._remove_unused(photos)
-        self._store.checkpoint()
 
     def ask_agent(self, id: str) -> None:
         """Put the diagnosis on the agent's list; ``PersonError("unknown_diagnosis")`` if gone."""
@@ -133,14 +123,7 @@ class DiagnosisLog:
         Only at boot, under the home's lock: they were kept without an answer being given.
         """
         self._photos.tidy()
-        self._remove_unused(self._photos.names())
-
-    def _remove_unused(self, photos: Iterable[str]) -> None:
-        # Inside a transaction no other thread or process can begin to use one of them.
-        with self._store.transaction():
-            for photo in set(photos):
-                if not self._uses.contains(where("photo") == photo):
-                    self._photos.remove(photo)
+        self._uses.remove_unused(self._photos.names())
 
 
 def _with_hashes(

@@ -223,7 +223,8 @@ class DocumentStore(TinyDB):
     written by newer code and is refused with ``KeeperError("store_newer")``.  A file that SQLite
     cannot read is moved aside: `damaged` names it, and the store is fresh.  Only who holds the
     home's lock may do that; anybody else says ``set_aside=False`` and gets
-    ``KeeperError("store_damaged")``.
+    ``KeeperError("store_damaged")``.  ``reserve_bytes`` are kept beside the file, so that erasing
+    works on a full disk.
     """
 
     table_class: type[Table] = DocumentTable
@@ -236,8 +237,9 @@ class DocumentStore(TinyDB):
         migrations: Sequence[Migration] = (),
         busy_s: float = 30.0,
         set_aside: bool = True,
+        reserve_bytes: int = 0,
     ) -> None:
-        super().__init__(path, busy_s=busy_s, set_aside=set_aside)
+        super().__init__(path, busy_s=busy_s, set_aside=set_aside, reserve_bytes=reserve_bytes)
         self._rows = cast(SqliteStorage, self.storage)
         try:
             self._migrate(migrations)
@@ -259,9 +261,9 @@ class DocumentStore(TinyDB):
         """Join what is done inside, in all tables, into one durable step; see `SqliteStorage`."""
         return self._rows.transaction()
 
-    def checkpoint(self) -> None:
-        """Empty SQLite's log into the file, so that what was erased is not left in the log."""
-        self._rows.checkpoint()
+    def erasing(self) -> AbstractContextManager[None]:
+        """A `transaction` after which nothing of what it removed is left; see `SqliteStorage`."""
+        return self._rows.erasing()
 
     def index(self, table: str, field: str) -> None:
         """Let ``==`` on ``field`` ("crop", "at.trust") of ``table`` be found without a search.

@@ -4,11 +4,14 @@ An event has an id that whoever records it makes up (a tablet out of reach can),
 ``seq`` when the node has it: ``(node, seq)`` is what travels.  To correct is to add an event that
 ``supersedes`` another one.  The same event arriving twice is a success; the same id with other
 content is refused, and what came is kept beside.
+
+The one exception is erasure: an erased event keeps its id, kind and number and says nothing more,
+so that it cannot come back from a tablet that still has it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
@@ -16,10 +19,13 @@ from typing import Any
 from tinydb import where
 from tinydb.table import Document
 
+from field_data.bodies import plain
 from field_data.clock import now
 from field_data.document_store import DocumentStore
 from field_data.errors import PersonError
 from field_data.ids import is_id
+from field_data.photo_uses import PhotoUses
+from field_data.photos import PhotoStore, is_photo_name
 from field_data.types import Instant, Trust
 
 TABLE = "events"
@@ -62,15 +68,22 @@ class Draft:
             raise ValueError("an event is named by an id")
         if self.supersedes == self.id:
             raise ValueError("an event cannot correct itself")
+        if not all(map(is_photo_name, self.photos)):
+            raise ValueError("a photo is named by its SHA-256 in hex")
 
 
 @dataclass(frozen=True, slots=True)
 class Event(Draft):
-    """An event that the node has: numbered from 1 by ``seq``, ``received`` at that moment."""
+    """An event that the node has: numbered from 1 by ``seq``, ``received`` at that moment.
+
+    Of an ``erased`` one only ``id``, ``kind``, ``supersedes``, ``node``, ``seq`` and ``received``
+    are left.
+    """
 
     node: str = ""
     seq: int = 0
     received: Instant = _NEVER
+    erased: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,58 +95,100 @@ class Receipt:
 
 
 class EventLog:
-    """The events of the node with id ``node``, in ``store``."""
+    """The events of the node with id ``node`` in ``store``, their photos in ``photos``."""
 
-    def __init__(self, store: DocumentStore, node: str) -> None:
+    def __init__(self, store: DocumentStore, node: str, photos: PhotoStore) -> None:
         self._store = store
         self._node = node
+        self._uses = PhotoUses(store, photos)
         self._events = store.table(TABLE)
         self._refused = store.table(REFUSED)
         for field in ("id", "subject", "supersedes", "kind"):
             store.index(TABLE, field)
+        store.index(REFUSED, "id")
 
     def append(self, draft: Draft) -> Receipt:
         """Keep the event, or find that it is kept already; durable when this returns.
 
-        Inside `DocumentStore.transaction` it joins what else is written there.
+        Its photos must be kept before it comes; they stay as long as it does.  An event that was
+        erased here is not written again: its receipt says ``replayed``.  Inside
+        `DocumentStore.transaction` it joins what else is written there.
 
         Raises:
             PersonError: ``id_taken`` when another event has that id (what came is kept for the
-                keeper to look at), ``nothing_to_correct`` when ``supersedes`` is not known here.
+                keeper to look at), ``nothing_to_correct`` when ``supersedes`` is not known here,
+                ``photo_missing`` with the ``photos`` that are not here, ``too_deep``,
+                ``too_large``, ``not_json``.
             KeeperError: ``disk_full``.
         """
+        said = plain(_said(draft))
         with self._store.transaction():
             known = self.get(draft.id)
             if known is None:
-                return Receipt(self._insert(draft), replayed=False)
-        if _said(known) == _said(draft):
+                return Receipt(self._insert(draft, said), replayed=False)
+        if known.erased or _said(known) == said:
             return Receipt(known, replayed=True)
-        self._refused.insert({"received": asdict(now()), **_said(draft)})
+        self._refuse(said)
         raise PersonError("id_taken", f"another record is already called {draft.id}", id=draft.id)
 
-    def _insert(self, draft: Draft) -> Event:
+    def _insert(self, draft: Draft, said: dict[str, Any]) -> Event:
         if draft.supersedes is not None and self.get(draft.supersedes) is None:
             raise PersonError("nothing_to_correct", "the corrected record is not here")
-        received = now()
-        seq = self._events.insert({**_said(draft), "received": asdict(received)})
-        return _event(self._node, seq, {**_said(draft), "received": asdict(received)})
+        if missing := self._uses.missing(draft.photos):
+            message = f"{len(missing)} photos of the record are not here yet"
+            raise PersonError("photo_missing", message, photos=missing)
+        self._uses.claim(draft.id, draft.photos)
+        row = {**said, "received": asdict(now())}
+        return _event(self._node, self._events.insert(row), row)
+
+    def _refuse(self, said: dict[str, Any]) -> None:
+        with self._store.transaction():
+            before = self._refused.search(where("id") == said["id"])
+            if not any({**row, **said} == row for row in before):
+                self._refused.insert({"received": asdict(now()), **said})
+
+    def erase(self, ids: Iterable[str]) -> list[str]:
+        """Empty those events, and remove the photos that no other record uses; durable then.
+
+        A record and its corrections are one: all of them go, else what was corrected would stand
+        again.  Returns the ids of all that are empty now; ids that are not here are passed over.
+        """
+        with self._store.erasing():
+            whole = self._with_corrections(ids)
+            for id in whole:
+                self._uses.release(id)
+                self._events.update(_emptied, where("id") == id)
+                self._refused.remove(where("id") == id)
+        return whole
+
+    def _with_corrections(self, ids: Iterable[str]) -> list[str]:
+        found: dict[str, None] = {}
+        ahead = list(ids)
+        while ahead:
+            event = self.get(ahead.pop())
+            if event is None or event.id in found:
+                continue
+            found[event.id] = None
+            ahead += [row["id"] for row in self._events.search(where("supersedes") == event.id)]
+            ahead += [event.supersedes] if event.supersedes else []
+        return list(found)
 
     def get(self, id: str) -> Event | None:
-        """The event of that id, corrected or not."""
+        """The event of that id, corrected, erased or not."""
         found = self._events.get(where("id") == id)
         return None if found is None else self._of(found)
 
     def since(self, seq: int, limit: int = 1000) -> list[Event]:
-        """Events numbered above ``seq``, in order."""
+        """Events numbered above ``seq``, erased or not, in order."""
         return [self._of(row) for row in self._events.after(seq, limit)]
 
     def about(self, subject: str) -> list[Event]:
-        """All events about a farm, field, season, person or diagnosis, in order."""
-        return [self._of(row) for row in self._events.search(where("subject") == subject)]
+        """Events about a farm, field, season, person or diagnosis, in order, but erased ones."""
+        return self._left(self._events.search(where("subject") == subject))
 
     def of_kind(self, kind: Kind) -> list[Event]:
-        """All events of a kind, in order."""
-        return [self._of(row) for row in self._events.search(where("kind") == str(kind))]
+        """All events of a kind, in order, but erased ones."""
+        return self._left(self._events.search(where("kind") == str(kind)))
 
     def corrected(self, id: str) -> bool:
         """Whether a later event supersedes that one."""
@@ -142,6 +197,9 @@ class EventLog:
     def last_seq(self) -> int:
         """The number of the latest event, 0 for none."""
         return self._events.last_id()
+
+    def _left(self, rows: Iterable[Document]) -> list[Event]:
+        return [event for event in map(self._of, rows) if not event.erased]
 
     def _of(self, row: Document) -> Event:
         return _event(self._node, row.doc_id, row)
@@ -154,7 +212,7 @@ def standing(events: list[Event]) -> list[Event]:
 
 
 def _said(draft: Draft) -> dict[str, Any]:
-    """What whoever recorded the event said, as JSON gives it back."""
+    """What whoever recorded the event said."""
     return {
         "id": draft.id,
         "kind": str(draft.kind),
@@ -180,7 +238,13 @@ def _event(node: str, seq: int, row: Mapping[str, Any]) -> Event:
         node=node,
         seq=seq,
         received=_instant(row["received"]),
+        erased=row.get("erased", False),
     )
+
+
+def _emptied(row: MutableMapping[str, Any]) -> None:
+    nothing = {"subject": "", "author": "", "at": asdict(_NEVER), "body": {}, "photos": []}
+    row.update(nothing, erased=True)
 
 
 def _instant(plain: Mapping[str, Any]) -> Instant:

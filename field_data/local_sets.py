@@ -7,7 +7,7 @@ row, so that a power cut leaves the old version or the new one.
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -17,6 +17,7 @@ from tinydb.queries import QueryLike
 
 from field_data.document_store import DocumentStore
 from field_data.errors import GhallaError, PersonError
+from field_data.photo_uses import PhotoUses
 from field_data.photos import PhotoStore, photo_of
 from field_data.types import Instant, Trust
 
@@ -51,7 +52,7 @@ class LocalSets:
         self._photos = photos
         self._sets = store.table("local_sets")
         self._vectors = store.table("local_vectors")
-        self._uses = store.table("photo_uses")
+        self._uses = PhotoUses(store, photos)
         for table, field in (("local_sets", "condition"), ("local_vectors", "photo")):
             store.index(table, field)
 
@@ -87,12 +88,12 @@ class LocalSets:
                 before = self.current(crop, condition)
                 known = before.photos if before else ()
                 photos = tuple(dict.fromkeys((*known, *taught)))
-                self._use(_owner(crop, condition), photos)
+                self._uses.claim(_owner(crop, condition), photos)
                 kept_name = name or (before.name if before else "")
                 return self._append(LocalSet(crop, condition, kept_name, 0, at, photos))
         except BaseException:
             with suppress(GhallaError):  # what failed first is what the caller must hear
-                self._remove_unused(taught)
+                self._uses.remove_unused(taught)
             raise
 
     def forget(self, crop: str, condition: str, at: Instant) -> LocalSet:
@@ -134,18 +135,16 @@ class LocalSets:
         Raises:
             PersonError: ``unknown_local_class``.
         """
-        mine = where("owner") == _owner(crop, condition)
-        with self._store.transaction():
+        owner = _owner(crop, condition)
+        with self._store.erasing():
             if not self.history(crop, condition):
                 raise _unknown(crop, condition)
-            photos = [row["photo"] for row in self._uses.search(mine)]
+            photos = self._uses.of(owner)
+            self._uses.release(owner)
             self._sets.remove(_of(crop, condition))
-            self._uses.remove(mine)
             for photo in photos:
                 self._vectors.remove(where("photo") == photo)
-            self._remove_unused(photos)
             self.changes += 1
-        self._store.checkpoint()
         return sum(not self._photos.has(photo) for photo in photos)
 
     def vectors(self, model: str) -> dict[str, bytes]:
@@ -168,17 +167,6 @@ class LocalSets:
         self._sets.insert(asdict(numbered))
         self.changes += 1
         return numbered
-
-    def _use(self, owner: str, photos: Sequence[str]) -> None:
-        used = {row["photo"] for row in self._uses.search(where("owner") == owner)}
-        new = [photo for photo in photos if photo not in used]
-        self._uses.insert_multiple({"photo": photo, "owner": owner} for photo in new)
-
-    def _remove_unused(self, photos: Iterable[str]) -> None:
-        with self._store.transaction():
-            for photo in photos:
-                if not self._uses.contains(where("photo") == photo):
-                    self._photos.remove(photo)
 
 
 def _of(crop: str, condition: str) -> QueryLike:

@@ -25,11 +25,15 @@ RETRY_AFTER_S = 10
 
 
 class Session:
-    """The connection of one thread, and how many transaction blocks it is in."""
+    """The connection of one thread, how many transaction blocks it is in, what is left to do.
+
+    ``erased`` says that something was removed for good, which the log still holds.
+    """
 
     def __init__(self, con: sqlite3.Connection) -> None:
         self.con = con
         self.depth = 0
+        self.erased = False
 
     @contextmanager
     def level(self) -> Iterator[None]:

@@ -19,6 +19,7 @@ from tinydb.storages import Storage
 from field_data.errors import BusyError, KeeperError
 from field_data.files import make_folder, sync_folder
 from field_data.pushdown import FieldPath, json_field
+from field_data.reserve import Reserve
 from field_data.sqlite_session import (
     RETRY_AFTER_S,
     Session,
@@ -41,8 +42,16 @@ class SqliteStorage(Storage):
     Not to be used across ``os.fork``.
     """
 
-    def __init__(self, path: Path | str, *, busy_s: float = 30.0, set_aside: bool = True) -> None:
+    def __init__(
+        self,
+        path: Path | str,
+        *,
+        busy_s: float = 30.0,
+        set_aside: bool = True,
+        reserve_bytes: int = 0,
+    ) -> None:
         self.path = Path(path)
+        self._reserve = Reserve(Path(f"{path}.reserve"), reserve_bytes)
         self.damaged: Path | None = None
         self.indexes: dict[str, list[FieldPath]] = {}
         self._busy_s = busy_s
@@ -67,6 +76,7 @@ class SqliteStorage(Storage):
             fresh = True
         if fresh:
             sync_folder(self.path.parent)
+        self._reserve.fill()
 
     def _check(self) -> None:
         with sqlite_errors(self.path):
@@ -86,11 +96,6 @@ class SqliteStorage(Storage):
             with self._opening:
                 self._closers = [old for old in self._closers if old.alive] + [closer]
         return session
-
-    def checkpoint(self) -> None:
-        """Move the log into the file and empty it; left for later while others read."""
-        with sqlite_errors(self.path), self._writer:
-            self._session().con.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
         """Close the connections of all threads, after the write that is under way."""
@@ -117,10 +122,32 @@ class SqliteStorage(Storage):
         if not self._writer.acquire(timeout=self._busy_s):
             raise BusyError(RETRY_AFTER_S)
         try:
-            with sqlite_errors(self.path), session.level():
-                yield
+            with sqlite_errors(self.path):
+                with session.level():
+                    yield
+                if session.erased and not session.depth:
+                    self._forget_log(session)
         finally:
             self._writer.release()
+
+    @contextmanager
+    def erasing(self) -> Iterator[None]:
+        """`transaction` for removing: SQLite's log, which holds what was there, is emptied after.
+
+        Inside another block that happens when the outermost one ends.  On a full disk it works in
+        the room that was kept for it.
+        """
+        session = self._session()
+        self._reserve.spend_if_full()
+        with self.transaction():
+            yield
+            session.erased = True
+
+    def _forget_log(self, session: Session) -> None:
+        # Waits for those who read as long as for those who write, then leaves it to the next one.
+        session.con.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        session.erased = False
+        self._reserve.fill()
 
     def execute(self, sql: str, values: Iterable[object] = ()) -> sqlite3.Cursor:
         """Run one writing statement; only inside `transaction`."""

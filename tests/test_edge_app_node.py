@@ -18,6 +18,7 @@ from edge_app.server import addresses
 from edge_app.settings import Settings, documented, read_settings
 from edge_app.turnstile import Turnstile
 from field_data.errors import BusyError, KeeperError, PersonError
+from field_data.photo_quota import Budget
 from field_data.types import Instant, Status, Trust
 from tests.builders import leaf_jpeg
 
@@ -229,10 +230,18 @@ def test_file_names_are_not_kept(node: FarmNode) -> None:
     assert [verdict.name for verdict in said.photos] == ["photo-1", "photo-2"]
 
 
+def test_no_room_for_photos_leaves_the_answer(node: FarmNode) -> None:
+    node._photos.budget = Budget(1000, 0, lambda bytes: None)
+    said = node.diagnose([PHOTO], "LYPES", consent="yes")
+    assert node.diagnosis(said.id) == said
+    assert said.photos[0].sha256 is None
+
+
 def test_check_mends_nothing_beside_a_running_node(node: FarmNode) -> None:
     path = node.home / "store.sqlite"
     node.diagnose([PHOTO], "LYPES", consent=None)
-    node._store.checkpoint()
+    with node._store.erasing():  # the log goes into the file
+        pass
     whole = path.read_bytes()
     path.write_bytes(whole[:4096] + b"\xff" * (len(whole) - 4096))
     parts = {part.name: part for part in check_home(node.home)}
