@@ -35,6 +35,7 @@ from field_data.forms.problems import bad_form
 MAX_BYTES = 500_000
 MAX_QUESTIONS = 200
 MAX_WIRE = 65_535
+MAX_VERSION = 2**31 - 1
 _NEEDED = frozenset(LANGS) - {"zgh"}
 _ID = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _KEY = re.compile(r"[a-z0-9][a-z0-9_.-]{0,39}")
@@ -94,7 +95,7 @@ def _is_words(value: Any) -> bool:
 
 
 _Shape = Mapping[str, _Test]
-_FORM: _Shape = {"id": _is_id, "version": _is_whole(1, 9999), "title": _is_texts}
+_FORM: _Shape = {"id": _is_id, "version": _is_whole(1, MAX_VERSION), "title": _is_texts}
 _FORM_MORE: _Shape = {
     "section": _is_list,
     "check": _is_list,
