@@ -99,10 +99,12 @@ LEAVES = st.sampled_from(NAMES).map(lambda name: ["ref", name]) | st.integers(0,
 )
 TREES = st.recursive(
     LEAVES | st.sampled_from([["const", True], ["const", None], ["const", "x"]]),
-    lambda inner: st.tuples(
-        st.sampled_from(["+", "-", "*", "/", "<", ">=", "==", "and", "or"]), inner, inner
-    ).map(list)
-    | inner.map(lambda part: ["not", part]),
+    lambda inner: (
+        st.tuples(
+            st.sampled_from(["+", "-", "*", "/", "<", ">=", "==", "and", "or"]), inner, inner
+        ).map(list)
+        | inner.map(lambda part: ["not", part])
+    ),
     max_leaves=10,
 )
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from field_data.errors import PersonError
+from field_data.errors import PersonError, PublisherError
 from field_data.forms.definition import Form, Type
 from field_data.forms.expressions import Tree, show
 from field_data.forms.loading import parse_form
@@ -64,7 +64,6 @@ def import_xlsform(data: bytes, earlier: Sequence[Form] = ()) -> Imported:
 
     Raises:
         PersonError: ``bad_xlsform`` with everything that cannot be taken over, by row and name.
-        PublisherError: ``bad_form`` when what results is no sound form.
     """
     book = read_workbook(data)
     return import_read(book, earlier)
@@ -89,7 +88,10 @@ def import_read(book: Workbook, earlier: Sequence[Form] = ()) -> Imported:
 
 def _parsed(table: Mapping[str, Any]) -> tuple[Form, str]:
     toml = form_toml(table)
-    return parse_form(toml.encode(), table["id"]), toml
+    try:
+        return parse_form(toml.encode(), table["id"]), toml
+    except PublisherError as error:
+        raise PersonError("bad_xlsform", f"not a usable XLSForm: {error}") from error
 
 
 def _identifier(name: str) -> str:
