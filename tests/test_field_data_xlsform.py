@@ -56,8 +56,7 @@ def test_a_workbook_becomes_a_sound_form() -> None:
 
 def test_conditions_ranges_and_calculations_mean_the_same() -> None:
     form = imported().form
-    assert form.questions["n"].range == (1, 500)
-    assert form.questions["share"].range == (-1.5, 100)
+    assert [form.questions[id].range for id in ("n", "share")] == [(1, 500), (-1.5, 100)]
     shown = {q.id: show(q.shown_if) for q in form.questions.values() if q.shown_if}
     assert shown == {
         "also": "(crop == 'wheat')",
