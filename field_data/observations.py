@@ -85,6 +85,22 @@ def check_observation(
     return Arrival(replace(draft, at=at, body=kept), tuple(warnings))
 
 
+def public_body(body: Mapping[str, Any], forms: Forms) -> dict[str, Any] | None:
+    """The body as it may leave the node: without the answers to private questions.
+
+    Private is what any version of the form that is here calls so.  None when the form is not here
+    at all: nobody can tell what is private, so the record waits on the node.
+    """
+    versions = forms.versions(body["form"])
+    if not versions:
+        return None
+    plain = dict(body)
+    for key in plain.keys() & {"values", "raw"}:
+        for form in versions:
+            plain[key] = form.public(plain[key])
+    return plain
+
+
 def believed_at(event: Event) -> Instant:
     """When it happened: a tablet's time that lies after the node received it is not believed."""
     late = event.at.utc_s > event.received.utc_s + DAY_S

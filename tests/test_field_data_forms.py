@@ -5,8 +5,10 @@ from __future__ import annotations
 import datetime
 import json
 import math
+import re
 import tomllib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +19,7 @@ from field_data.errors import PublisherError
 from field_data.forms import Form, FormError, Forms, parse_form, said, shipped_forms
 from field_data.forms.checking import Checked, check
 from field_data.forms.library import SHIPPED
+from field_data.forms.problems import REFUSALS, WARNINGS
 from field_data.forms.writing import form_toml
 
 TODAY = datetime.date(2026, 11, 24)
@@ -167,6 +170,33 @@ def test_what_names_a_person_does_not_travel() -> None:
     kept = check(form, values, TODAY).values
     assert "person_name" in kept
     assert not {"person_name", "person_phone", "age", "care"} & set(form.public(kept))
+
+
+def test_numbers_of_answers_stay_what_they_ever_were() -> None:
+    """New answers are added to the file; what it holds is what old records say, for ever."""
+    ever = json.loads((Path(__file__).parent / "data" / "form_wires.json").read_text())
+    found = {
+        f"{form.id}.{question.id}": {str(c.wire): c.key for c in question.choices}
+        for form in shipped_forms().current()
+        for question in form.questions.values()
+        if question.choices
+    }
+    assert found == ever
+
+
+def test_every_code_that_is_raised_is_listed_for_who_shows_it() -> None:
+    sources = [*SHIPPED.glob("*.py"), SHIPPED.parent / "observations.py"]
+    text = "\n".join(file.read_text() for file in sources)
+    raised = set(re.findall(r"""(?:Refused|_refuse|remark|_warn|Problem)\([^"()]*"(\w+)\"""", text))
+    raised |= set(re.findall(r'Problem\((?:""|q|key|str\(key\)\[:40\]), "(\w+)"', text))
+    assert raised - {"place"} <= REFUSALS | WARNINGS
+    assert len(raised) > 20
+
+
+def test_the_example_of_the_documentation_is_sound() -> None:
+    text = (Path(__file__).parents[1] / "docs" / "forms.md").read_text()
+    example = text.split("```toml\n")[1].split("```")[0]
+    assert list(parse_form(example.encode(), "docs").questions) == ["kind", "size"]
 
 
 # Definitions.

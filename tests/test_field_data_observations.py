@@ -15,7 +15,7 @@ from field_data.errors import PersonError
 from field_data.events import Draft, Event, EventLog, Kind
 from field_data.forms import FormError, Forms, shipped_forms
 from field_data.ids import new_id
-from field_data.observations import Arrival, believed_at, check_observation
+from field_data.observations import Arrival, believed_at, check_observation, public_body
 from field_data.photos import PhotoStore
 from field_data.types import Instant, Trust
 from tests.builders import leaf_jpeg
@@ -173,6 +173,15 @@ def test_a_draft_whose_answers_were_normalised_may_come_again(
     for replayed in (False, True):
         arrival = check_observation(sent, FORMS, None, clock(tmp_path), log.get(sent.id))
         assert log.append(arrival.draft).replayed is replayed
+
+
+def test_private_answers_stay_on_the_node_also_as_they_were_sent() -> None:
+    old = form(question("who", "text", private=True), question("n", "decimal"))
+    new = form(question("n", "decimal"), version=2)
+    body = {"form": "f", "version": 3, "values": {"who": "X", "n": 1}, "raw": {"who": " X"}}
+    travelling = public_body(body, Forms([old, new]))
+    assert travelling == {**body, "values": {"n": 1}, "raw": {}}
+    assert public_body(body, Forms([])) is None
 
 
 def test_photos_travel_with_the_record(tmp_path: Path, log: EventLog) -> None:

@@ -6,13 +6,16 @@ import io
 import zipfile
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from field_data.errors import PersonError
 from field_data.forms import parse_form
 from field_data.forms.checking import check
-from field_data.forms.expressions import show
+from field_data.forms.expressions import evaluate, parse, show
 from field_data.forms.workbooks import MAX_COLUMNS, MAX_FILE, MAX_ROWS, MAX_UNPACKED, read_workbook
 from field_data.forms.xlsform import Imported, import_xlsform
+from field_data.forms.xpath import Known, NotUnderstood, translate
 from tests.workbooks import CROPS, row, workbook
 
 TRIAL = [
@@ -140,6 +143,19 @@ def test_a_workbook_in_one_language_stands_in_for_the_others() -> None:
     assert "ar, en" in found.left_out[0]
 
 
+NAMES = {"q": Known("q", {}), "c": Known("c", {"A": "a"}, several=True)}
+
+
+@given(st.text(alphabet="${}qc'A1. ()+-*/<>=!,andortselcdiv", max_size=40))
+def test_conditions_of_any_shape_are_translated_or_not_understood(text: str) -> None:
+    try:
+        tree = translate(text, NAMES, "q")
+    except NotUnderstood:
+        return
+    evaluate(tree, {"q": 1.0, "c": ["a"]})
+    assert parse(show(tree)) == tree
+
+
 # Hostile workbooks.
 
 
@@ -178,6 +194,8 @@ BOMB = b'<!DOCTYPE a [<!ENTITY b "bbbbbbbb">]><a>&b;</a>'
         changed(GOOD, SHEET, sheet("<row/>" * (MAX_ROWS + 1))),
         changed(GOOD, SHEET, sheet(f"<row>{'<c/>' * (MAX_COLUMNS + 1)}</row>")),
         changed(GOOD, SHEET, sheet('<row><c r="XFD1"/></row>')),
+        changed(GOOD, SHEET, sheet("<a>" * 100_000 + "</a>" * 100_000)),
+        changed(GOOD, SHEET, sheet(f"<row><c><is><t>{'x' * 30_000}</t></is></c></row>")),
         changed(GOOD, "xl/workbook.xml", b"<workbook/>"),
         changed(GOOD, "[Content_Types].xml", b"<Types/>"),
     ],

@@ -21,6 +21,8 @@ MAX_PARTS = 200
 MAX_UNPACKED = 20_000_000
 MAX_ROWS = 3_000
 MAX_COLUMNS = 100
+MAX_TEXT = 20_000
+MAX_DEPTH = 50
 _COLUMN = re.compile(r"[A-Z]+")
 
 
@@ -99,20 +101,22 @@ def _look_at(name: str, content: bytes) -> None:
     # Without a document type there are no entities to blow up; UTF-16 would hide one.
     if b"\x00" in content or b"<!DOCTYPE" in content or b"<!ENTITY" in content:
         raise _bad(f"{name} declares a document type")
-    if "worksheets/" in name:
-        _count_cells(name, content)
+    is_sheet = "worksheets/" in name
+    rows = depth = 0
+    for event, element in ET.iterparse(BytesIO(content), ("start", "end")):  # noqa: S314 (see above)
+        depth += 1 if event == "start" else -1
+        if depth > MAX_DEPTH or len(element.text or "") > MAX_TEXT:
+            raise _bad(f"{name} is nested too deeply or holds too long a text")
+        if event == "end" and is_sheet and element.tag.rpartition("}")[2] == "row":
+            rows += 1
+            _count_cells(name, rows, element)
 
 
-def _count_cells(name: str, content: bytes) -> None:
-    rows = 0
-    for _, element in ET.iterparse(BytesIO(content)):  # noqa: S314 (no document type, see above)
-        if element.tag.rpartition("}")[2] != "row":
-            continue
-        rows += 1
-        widest = max((_column(cell.get("r", "")) for cell in element), default=0)
-        if rows > MAX_ROWS or len(element) > MAX_COLUMNS or widest > MAX_COLUMNS:
-            raise _bad(f"{name} has more than {MAX_ROWS} rows or {MAX_COLUMNS} columns")
-        element.clear()
+def _count_cells(name: str, rows: int, row: ET.Element) -> None:
+    widest = max((_column(cell.get("r", "")) for cell in row), default=0)
+    if rows > MAX_ROWS or len(row) > MAX_COLUMNS or widest > MAX_COLUMNS:
+        raise _bad(f"{name} has more than {MAX_ROWS} rows or {MAX_COLUMNS} columns")
+    row.clear()
 
 
 def _column(reference: str) -> int:
