@@ -21,9 +21,9 @@ from field_data.forms import normalising
 from field_data.forms.checking import Vocabulary, check
 from field_data.forms.definition import Form, Type
 from field_data.forms.library import Forms
-from field_data.forms.loading import MAX_VERSION
 from field_data.forms.normalising import Refused
 from field_data.forms.problems import FormError, Problem
+from field_data.forms.shapes import MAX_VERSION
 from field_data.types import Instant, Trust
 
 MAX_PHOTOS = 24

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from field_data.forms.evaluation import evaluate
 from field_data.forms.expressions import (
     MAX_CHARS,
     ExpressionError,
-    evaluate,
     parse,
     references,
     show,

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from field_data.errors import PersonError
 from field_data.forms import parse_form
 from field_data.forms.checking import check
-from field_data.forms.expressions import evaluate, parse, show
+from field_data.forms.evaluation import evaluate
+from field_data.forms.expressions import parse, show
 from field_data.forms.workbooks import MAX_COLUMNS, MAX_FILE, MAX_ROWS, MAX_UNPACKED, read_workbook
 from field_data.forms.xlsform import Imported, import_xlsform
 from field_data.forms.xpath import Known, NotUnderstood, translate

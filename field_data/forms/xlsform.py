@@ -17,7 +17,7 @@ from field_data.forms.expressions import Tree, show
 from field_data.forms.loading import parse_form
 from field_data.forms.workbooks import Workbook, read_workbook
 from field_data.forms.writing import form_toml
-from field_data.forms.xpath import Known, NotUnderstood, translate
+from field_data.forms.xpath import Known, NotUnderstood, ends_of, translate
 
 _TYPES = {
     "integer": Type.INTEGER,
@@ -44,8 +44,6 @@ _METADATA = frozenset(
 )
 _LANG_NAMES = {"english": "en", "french": "fr", "français": "fr", "arabic": "ar", "العربية": "ar"}
 _NEEDED = ("en", "fr", "ar")
-_RANGE_ENDS = {">=": 0, "<=": 1}
-_TURNED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +255,7 @@ class _Converter:
         except NotUnderstood as why:
             self.left_out.append(f"{self._where(item)}: constraint {text}: {why}")
             return {}
-        ends = _ends(tree, known.id, whole=kind is Type.INTEGER)
+        ends = ends_of(tree, known.id, whole=kind is Type.INTEGER)
         if ends is not None and kind in (Type.INTEGER, Type.DECIMAL):
             return {"range": ["" if end is None else end for end in ends]}
         said = _bind(item).get("jr:constraintMsg") or text
@@ -301,36 +299,3 @@ def _lang(name: str) -> str | None:
     if code and code[1] in (*_NEEDED, "zgh"):
         return code[1]
     return name if name in (*_NEEDED, "zgh") else _LANG_NAMES.get(name.strip().lower())
-
-
-def _ends(tree: Tree, id: str, *, whole: bool) -> tuple[float | None, float | None] | None:
-    """Both ends of a range, when the condition is nothing else."""
-    if tree[0] == "and":
-        parts = [_ends(part, id, whole=whole) for part in tree[1:]]
-        if any(part is None for part in parts):
-            return None
-        lows = [part[0] for part in parts if part is not None and part[0] is not None]
-        highs = [part[1] for part in parts if part is not None and part[1] is not None]
-        ends = max(lows, default=None), min(highs, default=None)
-        return None if None not in ends and ends[0] > ends[1] else ends  # type: ignore[operator]
-    operator, left, right = tree if len(tree) == 3 else ("", [], [])
-    if right == ["ref", id]:
-        operator, left, right = _TURNED.get(operator, ""), right, left
-    value = _number(right)
-    if left != ["ref", id] or value is None:
-        return None
-    if whole and operator in ("<", ">"):
-        step = -1 if operator == "<" else 1
-        operator, value = f"{operator}=", value + step if value.is_integer() else value
-    if operator not in _RANGE_ENDS:
-        return None
-    plain = int(value) if value.is_integer() else value
-    return (plain, None) if operator == ">=" else (None, plain)
-
-
-def _number(tree: Tree) -> float | None:
-    if len(tree) == 3 and tree[0] == "-" and tree[1] == ["const", 0.0]:
-        inner = _number(tree[2])
-        return None if inner is None else -inner
-    is_number = len(tree) == 2 and tree[0] == "const" and isinstance(tree[1], float)
-    return tree[1] if is_number else None

@@ -20,6 +20,7 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _COMPARE = {"=": "==", "!=": "!=", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
+_TURNED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _MAX_DEPTH = 16
 _MAX_CHARS = 600
 
@@ -183,3 +184,36 @@ def _tokens(text: str) -> Iterator[tuple[str, str]]:
         yield found.lastgroup, found.group(found.lastgroup)
         place = found.end()
     yield "end", ""
+
+
+def ends_of(tree: Tree, id: str, *, whole: bool) -> tuple[float | None, float | None] | None:
+    """Both ends of a range of the question ``id``, when the condition is nothing else."""
+    if tree[0] == "and":
+        parts = [ends_of(part, id, whole=whole) for part in tree[1:]]
+        if any(part is None for part in parts):
+            return None
+        lows = [part[0] for part in parts if part is not None and part[0] is not None]
+        highs = [part[1] for part in parts if part is not None and part[1] is not None]
+        ends = max(lows, default=None), min(highs, default=None)
+        return None if None not in ends and ends[0] > ends[1] else ends  # type: ignore[operator]
+    operator, left, right = tree if len(tree) == 3 else ("", [], [])
+    if right == ["ref", id]:
+        operator, left, right = _TURNED.get(operator, ""), right, left
+    value = _number(right)
+    if left != ["ref", id] or value is None:
+        return None
+    if whole and operator in ("<", ">"):
+        step = -1 if operator == "<" else 1
+        operator, value = f"{operator}=", value + step if value.is_integer() else value
+    if operator not in (">=", "<="):
+        return None
+    plain = int(value) if value.is_integer() else value
+    return (plain, None) if operator == ">=" else (None, plain)
+
+
+def _number(tree: Tree) -> float | None:
+    if len(tree) == 3 and tree[0] == "-" and tree[1] == ["const", 0.0]:
+        inner = _number(tree[2])
+        return None if inner is None else -inner
+    is_number = len(tree) == 2 and tree[0] == "const" and isinstance(tree[1], float)
+    return tree[1] if is_number else None
