@@ -82,6 +82,21 @@ def test_conditions_ranges_and_calculations_mean_the_same() -> None:
         check(form, {**values, "w": 0})
 
 
+def test_a_group_inside_a_group_is_shown_when_both_are() -> None:
+    survey = [
+        row("integer", "n"),
+        row("begin_group", "outer", relevant="${n} > 1"),
+        row("begin_group", "inner", relevant="${n} < 9"),
+        row("text", "a"),
+        row("end_group", "inner"),
+        row("text", "b"),
+        row("end_group", "outer"),
+    ]
+    sections = import_xlsform(workbook(survey)).form.sections
+    shown = [show(section.shown_if) for section in sections if section.shown_if]
+    assert shown == ["((n > 1) and (n < 9))", "(n > 1)"]
+
+
 def test_what_is_left_out_is_told_by_row_and_name() -> None:
     assert imported().left_out == (
         "row 12 word: required only sometimes: ${n} = 1",
