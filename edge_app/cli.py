@@ -19,6 +19,7 @@ import click
 
 from edge_app.cli_common import EXIT, HOME, JSON, guarded, progress
 from edge_app.cli_count import count
+from edge_app.cli_forms import forms, observations
 from edge_app.cli_guard import access, audit, retention
 from edge_app.cli_model import model
 from edge_app.cli_packs import keys
@@ -190,6 +191,8 @@ main.add_command(retention)
 main.add_command(access)
 main.add_command(review)
 main.add_command(keys)
+main.add_command(forms)
+main.add_command(observations)
 
 
 @main.command()

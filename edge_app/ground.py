@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from edge_app.access.gate import Gate
+from edge_app.home_forms import forms_of
 from edge_app.settings import MB, Settings
 from edge_app.sky import Sky
 from field_data.audit_log import AuditLog
 from field_data.diagnoses import DiagnosisLog
 from field_data.document_store import DocumentStore
 from field_data.events import EventLog
-from field_data.forms import shipped_forms
 from field_data.outbox import Outbox
 from field_data.people import People
 from field_data.photo_quota import limit_photos
@@ -38,7 +38,7 @@ class Ground:
             limit_photos(photos, limit, store, self.events, self.outbox)
         self.registry = Registry(store, self.events)
         self.sky = Sky(photos.folder.parent, self.registry)
-        self.forms = shipped_forms()
+        self.forms, self.broken_forms = forms_of(photos.folder.parent)
         self.people = People(store)
         self.audit = AuditLog(store, photos.folder.parent)
         self.gate = Gate(store, self.people, self.audit)
