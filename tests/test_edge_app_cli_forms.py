@@ -38,8 +38,8 @@ def soil(log_home: Path, values: dict[str, Any], supersedes: str | None = None) 
     body = {"form": "soil", "version": 1, "values": values, "place": place}
     at = Instant(1_790_000_000.0, Trust.TABLET)
     draft = Draft(new_id(), Kind.OBSERVATION, "field", "agent", at, body, supersedes=supersedes)
-    with open_events(log_home) as log:
-        return log.append(draft).event.id
+    with open_ground(log_home) as ground:
+        return ground.events.append(draft).event.id
 
 
 @pytest.fixture
