@@ -94,7 +94,7 @@ def record(workload: Workload, folder: Path) -> tuple[bytes, list[Entry]]:
     return start.read_bytes(), entries
 
 
-def _one(tally: Tally, workload: Workload, disk: bytes, said: Said, folder: Path) -> None:
+def _one(tally: Tally, workload: Workload, disk: bytearray, said: Said, folder: Path) -> None:
     image, verdict = folder / "cut", Verdict()
     image.write_bytes(disk)
     try:
