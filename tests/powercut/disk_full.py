@@ -8,13 +8,12 @@ import shutil
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from field_data.errors import GhallaError, KeeperError
 from field_data.files import free_bytes
 from field_data.photos import photo_of
-from tests.powercut.cuts import IMAGE_BYTES, MEMORY, Tally
-from tests.powercut.disks import make_image, mounted
+from tests.powercut.cuts import IMAGE_BYTES, Tally
+from tests.powercut.disks import make_image, mounted, workshop
 from tests.powercut.workloads import Home, Migrations, Verdict, draft, id_of, opened, picture, same
 
 BEFORE, STEPS, HOMES = 20, 40, 4
@@ -99,8 +98,7 @@ class Trial:
 def fill_many(runs: int, seed: int) -> Tally:
     """So many disks, each full at other moments."""
     begin, tally = time.perf_counter(), Tally("disk full", True)
-    with TemporaryDirectory(prefix="disk-full-", dir=MEMORY) as name:
-        folder = Path(name)
+    with workshop() as folder:
         template, image = folder / "template", folder / "image"
         make_image(template, IMAGE_BYTES)
         with mounted(template, folder / "mount") as point:
