@@ -45,7 +45,10 @@ def cannot_here() -> str:
     wanted = (Path("/dev/fuse"), Path("/dev/loop-control"))
     missing = [str(path) for path in wanted if not path.exists()]
     missing += [name for name in ("fusermount3", "mkfs.ext4") if shutil.which(name) is None]
-    return f"no {' and '.join(missing)} on this machine" if missing else ""
+    if missing:
+        return f"no {' and '.join(missing)} on this machine"
+    alone = subprocess.run(["unshare", "--mount", "true"], check=False, capture_output=True)
+    return alone.stderr.decode()
 
 
 def test_power_cuts_and_full_disks_lose_nothing() -> None:
