@@ -150,6 +150,9 @@ class EventLog:
 
     def _refuse(self, said: dict[str, Any]) -> None:
         with self._store.transaction():
+            kept = self.get(said["id"])
+            if kept is None or kept.erased:  # a moment ago: then this must not stay either
+                return
             before = self._refused.search(where("id") == said["id"])
             if not any({**row, **said} == row for row in before):
                 self._refused.insert({"received": asdict(now()), **said})
