@@ -118,7 +118,7 @@ def outline(points: object, region: Region = MOROCCO) -> Outline:
             ``self_crossing`` (``lon``, ``lat`` say where), ``boundary_sliver``,
             ``boundary_too_small``.
     """
-    given = _numbers(points)
+    given = points_of(points)
     _must_be_here(given, region)
     ring, repeated = _distinct(given)
     notes = [Note("points_repeated", {"points": repeated})] if repeated else []
@@ -133,7 +133,12 @@ def outline(points: object, region: Region = MOROCCO) -> Outline:
     return Outline(_counter_clockwise(ring), area, (*notes, *_oddities(ring, area, region)))
 
 
-def _numbers(points: object) -> list[Point]:
+def points_of(points: object) -> list[Point]:
+    """The (longitude, latitude) of a sequence of [longitude, latitude, …], 7 digits.
+
+    Raises:
+        PersonError: ``boundary_not_numbers``, ``boundary_empty``, ``boundary_too_long``.
+    """
     if not isinstance(points, Sequence) or isinstance(points, str | bytes):
         raise PersonError("boundary_not_numbers", "a boundary is a list of points")
     if not points:
@@ -271,6 +276,13 @@ def area_ha(ring: Sequence[Point]) -> float:
     return abs(float(polygon.Compute(False, True)[2])) / _M2_PER_HA
 
 
+def plane_ha(points: Sequence[Point]) -> float:
+    """Area in hectares as in a plane (shoelace formula): quick, for any points; 0.5 % off."""
+    flat = Plane(*points[0]).metres(points)
+    turned = zip(flat, (*flat[1:], flat[0]), strict=True)
+    return abs(sum(ax * by - bx * ay for (ax, ay), (bx, by) in turned)) / 2 / _M2_PER_HA
+
+
 def overlap_ha(a: Sequence[Point], b: Sequence[Point]) -> float:
     """Area in hectares that two valid rings share."""
     shared = shapely.intersection(shapely.Polygon(a), shapely.Polygon(b))
@@ -296,3 +308,25 @@ def centre(ring: Sequence[Point]) -> Point:
 def distance_m(a: Point, b: Point) -> float:
     """Metres between two (longitude, latitude), along the geodesic."""
     return float(Geodesic.WGS84.Inverse(a[1], a[0], b[1], b[0], Geodesic.DISTANCE)["s12"])
+
+
+def thinned(metres: Sequence[Point], tolerance_m: float) -> list[Point]:
+    """A line in metres with fewer of its points, none further off than the tolerance.
+
+    D. H. Douglas and T. K. Peucker, "Algorithms for the reduction of the number of points",
+    Cartographica 10(2), 1973.
+    """
+    if len(metres) < 3:
+        return list(metres)
+    line = shapely.simplify(shapely.LineString(metres), tolerance_m, preserve_topology=False)
+    return [(float(x), float(y)) for x, y in shapely.get_coordinates(line)]
+
+
+def largest_loop(metres: Sequence[Point]) -> tuple[list[Point], float]:
+    """Of a ring in metres that may cross itself: its largest loop, and the share of the area."""
+    faces = shapely.get_parts(shapely.polygonize([shapely.node(shapely.LinearRing(metres))]))
+    if len(faces) < 2:
+        return list(metres), 1.0
+    areas = shapely.area(faces)
+    largest = int(areas.argmax())
+    return list(_corners(faces[largest].exterior)), float(areas[largest] / areas.sum())
