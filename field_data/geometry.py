@@ -286,8 +286,8 @@ def plane_ha(points: Sequence[Point]) -> float:
 def overlap_ha(a: Sequence[Point], b: Sequence[Point]) -> float:
     """Area in hectares that two valid rings share."""
     shared = shapely.intersection(shapely.Polygon(a), shapely.Polygon(b))
-    parts = [part for part in shapely.get_parts(shared) if isinstance(part, shapely.Polygon)]
-    return sum(_polygon_ha(part) for part in parts)
+    # Fields that touch share points and lines as well, which have no area.
+    return sum(_polygon_ha(part) for part in shapely.get_parts(shared) if part.area > 0)
 
 
 def _polygon_ha(polygon: shapely.Polygon) -> float:

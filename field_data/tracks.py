@@ -119,9 +119,11 @@ def _is_spike(before: Point, point: Point, after: Point) -> bool:
 
 
 def _open(path: Sequence[Point]) -> list[Note]:
+    """Whether the ends lie far apart: beside the length of the walk, and beside its steps."""
     gap = math.dist(path[0], path[-1])
-    length = sum(math.dist(a, b) for a, b in pairwise(path))
-    return [Note("walk_open", {"gap_m": round(gap)})] if gap > _OPEN_SHARE * length else []
+    steps = [math.dist(a, b) for a, b in pairwise(path)]
+    far = gap > _OPEN_SHARE * sum(steps) and gap > 2 * max(steps, default=0)
+    return [Note("walk_open", {"gap_m": round(gap)})] if far else []
 
 
 def _loop(ring: list[Point]) -> tuple[list[Point], list[Note]]:
