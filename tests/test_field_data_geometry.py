@@ -54,6 +54,7 @@ def test_a_cell_between_parallels_has_its_closed_form_area() -> None:
     assert area_ha(ring) == pytest.approx(area / 10_000, rel=1e-8)
 
 
+@settings(deadline=None)
 @given(stars(), st.integers(0, 11), st.booleans())
 def test_area_knows_neither_start_nor_direction(ring: Ring, start: int, turned: bool) -> None:
     corners = list(ring[:-1])
@@ -65,6 +66,7 @@ def test_area_knows_neither_start_nor_direction(ring: Ring, start: int, turned: 
     assert plane_ha(ring) == pytest.approx(area_ha(ring), rel=0.005)
 
 
+@settings(deadline=None)
 @given(stars())
 def test_a_boundary_that_passed_passes_unchanged(ring: Ring) -> None:
     once = outline(ring)
@@ -73,6 +75,7 @@ def test_a_boundary_that_passed_passes_unchanged(ring: Ring) -> None:
     assert shapely.LinearRing(once.ring).is_ccw
 
 
+@settings(deadline=None)
 @given(stars(), stars())
 def test_overlap_is_mutual_and_no_more_than_the_smaller(a: Ring, b: Ring) -> None:
     shift = (a[0][0] - b[0][0], a[0][1] - b[0][1])
@@ -196,7 +199,7 @@ def test_what_a_metre_does_not_simplify_enough_is_refused() -> None:
     assert error.value.code == "boundary_too_long"
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=3),

@@ -14,9 +14,11 @@ MAX_TEXT = 10_000_000
 MAX_FEATURES = 5_000
 MAX_PARTS = 100
 
-# Attributes that hold a field's name, best first; else the first text there is.
-_NAMES = ("name", "nom", "name_fr", "nom_fr", "parcelle", "nom_parcel", "libelle", "label")
-_NAMES_LATE = ("اسم", "الاسم", "title", "field", "id")
+# Attributes that hold a field's name, best first.
+_NAMES = (
+    *("name", "nom", "name_fr", "nom_fr", "parcelle", "nom_parcel", "libelle", "label"),
+    *("اسم", "الاسم", "title", "field", "id"),
+)
 
 # Rings as the file has them, not yet checked: the outer one first, then holes.
 Rings = tuple[object, ...]
@@ -42,10 +44,7 @@ class Source:
 def name_from(properties: Mapping[str, object]) -> str:
     """The name among a feature's attributes, "" when there is none."""
     known = {key.casefold(): value for key, value in properties.items()}
-    for key in (*_NAMES, *_NAMES_LATE):
-        if said := _said(known.get(key)):
-            return said
-    return next((value for value in properties.values() if isinstance(value, str) and value), "")
+    return next(filter(None, (_said(known.get(key)) for key in _NAMES)), "")
 
 
 def _said(value: object) -> str:
