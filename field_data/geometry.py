@@ -24,8 +24,8 @@ Ring = tuple[Point, ...]
 
 # Seven digits of a degree are 1 cm: what is kept is what an export writes.
 DIGITS = 7
-MAX_POINTS = 50_000
-MAX_VERTICES = 1_000
+MAX_POINTS = 20_000
+MAX_VERTICES = 500
 SIMPLIFY_M = 1.0
 MAX_EXTENT_M = 10_000.0
 MAX_AREA_HA = 2_000.0
@@ -233,12 +233,17 @@ def _oddities(ring: Ring, area: float, region: Region) -> list[Note]:
 
 def _simplified(ring: Ring) -> Ring:
     plane = Plane(*ring[0])
-    less = shapely.simplify(shapely.Polygon(plane.metres(ring)), SIMPLIFY_M, preserve_topology=True)
-    corners = plane.degrees(_corners(less.exterior))
-    rounded, _ = _distinct([(round(lon, DIGITS), round(lat, DIGITS)) for lon, lat in corners])
-    if len(rounded) > MAX_VERTICES + 1:
+    metres = plane.metres(ring)
+    less = thinned(metres, SIMPLIFY_M)
+    if len(less) > MAX_VERTICES + 1:
         message = f"even at {SIMPLIFY_M} m the boundary needs more than {MAX_VERTICES} corners"
-        raise PersonError("boundary_too_long", message, points=len(rounded), limit=MAX_VERTICES)
+        raise PersonError("boundary_too_long", message, points=len(less), limit=MAX_VERTICES)
+    if not shapely.Polygon(less).is_valid:  # rare, and slow to avoid
+        kept = shapely.simplify(shapely.Polygon(metres), SIMPLIFY_M, preserve_topology=True)
+        less = list(_corners(kept.exterior))
+    rounded, _ = _distinct(
+        [(round(lon, DIGITS), round(lat, DIGITS)) for lon, lat in plane.degrees(less)]
+    )
     _must_be_a_polygon(rounded)
     return rounded
 
@@ -284,15 +289,9 @@ def plane_ha(points: Sequence[Point]) -> float:
 
 
 def overlap_ha(a: Sequence[Point], b: Sequence[Point]) -> float:
-    """Area in hectares that two valid rings share."""
-    shared = shapely.intersection(shapely.Polygon(a), shapely.Polygon(b))
-    # Fields that touch share points and lines as well, which have no area.
-    return sum(_polygon_ha(part) for part in shapely.get_parts(shared) if part.area > 0)
-
-
-def _polygon_ha(polygon: shapely.Polygon) -> float:
-    holes = sum(area_ha(_corners(hole)) for hole in polygon.interiors)
-    return area_ha(_corners(polygon.exterior)) - holes
+    """Area in hectares that two valid rings share: a's area by the share taken in degrees."""
+    first, second = shapely.Polygon(a), shapely.Polygon(b)
+    return area_ha(a) * float(shapely.intersection(first, second).area / first.area)
 
 
 def _corners(ring: shapely.LinearRing) -> Ring:

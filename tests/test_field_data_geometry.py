@@ -81,8 +81,8 @@ def test_overlap_is_mutual_and_no_more_than_the_smaller(a: Ring, b: Ring) -> Non
     shift = (a[0][0] - b[0][0], a[0][1] - b[0][1])
     moved = tuple((lon + shift[0], lat + shift[1]) for lon, lat in b)
     shared = overlap_ha(a, moved)
-    assert shared == pytest.approx(overlap_ha(moved, a), abs=1e-6)
-    assert shared <= min(area_ha(a), area_ha(moved)) * (1 + 1e-6)
+    assert shared == pytest.approx(overlap_ha(moved, a), rel=0.005, abs=1e-6)
+    assert shared <= min(area_ha(a), area_ha(moved)) * 1.005
     assert overlap_ha(a, a) == pytest.approx(area_ha(a), rel=1e-9)
 
 
@@ -91,6 +91,7 @@ def test_half_a_field_is_shared_or_nothing() -> None:
     far = box(place=Plane(*HERE).degrees([(500, 0)])[0])
     assert overlap_ha(box(), east) == pytest.approx(0.5, rel=1e-3)
     assert overlap_ha(box(), far) == 0
+    assert overlap_ha(box(), box(place=box()[2])) == 0  # a corner
     assert centre(box()) == pytest.approx(Plane(*HERE).degrees([(50, 50)])[0], abs=1e-7)
     assert distance_m(box()[0], box()[1]) == pytest.approx(100, abs=0.02)
 

@@ -160,12 +160,12 @@ def test_the_projection_is_what_the_events_say_whatever_happened(
             elif word == "unseen":
                 log.append(record(Kind.FIELD, field_body(farm.id, ring)))
             elif one_of:
-                changes: dict[str, Any] = {
+                changed: dict[str, dict[str, Any]] = {
                     "move": {"boundary": [list(p) for p in ring], "farm": farm.id},
                     "retire": {"retired": True},
                     "back": {"retired": False},
-                }[word]
-                registry.correct(WHO, one_of[n % len(one_of)].id, changes)
+                }
+                registry.correct(WHO, one_of[n % len(one_of)].id, changed[word])
 
         def seen(by: Registry) -> object:
             farms_and_fields = by.farms(retired=True), by.fields(retired=True)

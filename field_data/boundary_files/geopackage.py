@@ -125,5 +125,5 @@ def _quoted(name: str) -> str:
 def _named() -> Iterator[None]:
     try:
         yield
-    except (sqlite3.Error, OverflowError) as error:
+    except (sqlite3.Error, OverflowError, UnicodeError) as error:
         raise PersonError("bad_geopackage", f"the file cannot be read: {error!s:.120}") from error

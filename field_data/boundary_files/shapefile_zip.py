@@ -30,6 +30,8 @@ _WGS84 = re.compile(
     r'GEOGCS\["[^"]*",\s*DATUM\["[^"]*(?:WGS_?1984|WGS_84|WGS 84)[^"]*"', re.IGNORECASE
 )
 _TITLE = re.compile(r'^\s*\w+\["([^"]{1,80})"')
+# Holes without an outer ring become outer rings; a log of that helps nobody here.
+shapefile.VERBOSE = False
 # What the library raises on bytes that are no shapefile.
 _BROKEN = (
     shapefile.ShapefileException,
@@ -85,16 +87,15 @@ def _features(archive: Archive, stem: str) -> Iterator[Found]:
 
 
 def _must_be_sound(shp: bytes) -> None:
-    """Walk the headers of all records: the library would follow a length that leads back."""
+    """The length in the header and those of all records fit: the library would follow them back."""
     at, records = _HEADER_BYTES, 0
-    while at < len(shp):
-        if len(shp) - at < 12:
-            raise PersonError("bad_shapefile", "the shapefile is cut short")
-        at += 8 + 2 * max(struct.unpack_from(">i", shp, at + 4)[0], 2)
+    whole = len(shp) >= at and 2 * struct.unpack_from(">i", shp, 24)[0] == len(shp)
+    while whole and at < len(shp) and records <= MAX_FEATURES:
+        whole = len(shp) - at >= 12
+        at += 8 + 2 * max(struct.unpack_from(">i", shp, at + 4)[0], 2) if whole else 0
         records += 1
-        if records > MAX_FEATURES:
-            return  # refused by whoever counts the features
-    if at != len(shp) or len(shp) < _HEADER_BYTES:
+    # Beyond the limit whoever counts the features refuses.
+    if not whole or (at != len(shp) and records <= MAX_FEATURES):
         raise PersonError("bad_shapefile", "the shapefile is cut short")
 
 
