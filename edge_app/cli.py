@@ -21,6 +21,7 @@ from edge_app.cli_common import EXIT, HOME, JSON, guarded, progress
 from edge_app.cli_count import count
 from edge_app.cli_forms import forms, observations
 from edge_app.cli_guard import access, audit, retention
+from edge_app.cli_fields import farms, fields
 from edge_app.cli_model import model
 from edge_app.cli_packs import keys
 from edge_app.cli_person import person
@@ -193,6 +194,8 @@ main.add_command(review)
 main.add_command(keys)
 main.add_command(forms)
 main.add_command(observations)
+main.add_command(fields)
+main.add_command(farms)
 
 
 @main.command()

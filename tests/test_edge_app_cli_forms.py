@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 
 from edge_app.advice import load_advice
 from edge_app.cli import main
+from edge_app.home import open_ground
 from edge_app.home_forms import forms_of
 from edge_app.node import init_home
 from edge_app.vocabulary import CardVocabulary
