@@ -7,6 +7,7 @@ import json
 import tempfile
 import zipfile
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
@@ -47,12 +48,15 @@ def person_zip(ground: Ground, id: str, answers: Sequence[str] = ()) -> IO[bytes
     found = ground.privacy.belongings(id)
     data = {**_data(ground, person, found), "answers": _answers(ground, answers)}
     photos = sorted(found.photos | {p for a in data["answers"] for p in _photos_of(a)})
-    out = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES)  # noqa: SIM115 (handed on)
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as file:
-        kept = [sha256 for sha256 in photos if _add_photo(file, ground, sha256)]
-        file.writestr("data.json", json.dumps(data, ensure_ascii=False, indent=1))
-        file.writestr("index.html", _summary(person, found, data, frozenset(kept)))
-    out.seek(0)
+    with ExitStack() as unfinished:
+        out = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES)  # noqa: SIM115 (handed on)
+        unfinished.callback(out.close)
+        with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as file:
+            kept = [sha256 for sha256 in photos if _add_photo(file, ground, sha256)]
+            file.writestr("data.json", json.dumps(data, ensure_ascii=False, indent=1))
+            file.writestr("index.html", _summary(person, found, data, frozenset(kept)))
+        out.seek(0)
+        unfinished.pop_all()
     return out
 
 
@@ -99,12 +103,9 @@ def _summary(person: Person, found: Belongings, data: dict[str, Any], kept: froz
     pages.filters.update(day=_day, lines=_lines)
     return pages.get_template("person_export.html").render(
         person=person,
-        role=say(str(ROLES[person.role])),
-        kinds={kind: say(str(name)) for kind, name in KINDS.items()},
-        parts=(
-            (say("About you and your land"), found.about),
-            (say("What you recorded"), found.authored),
-        ),
+        role=say(ROLES[person.role]),
+        kinds={kind: say(name) for kind, name in KINDS.items()},
+        found=found,
         data=data,
         kept=kept,
     )

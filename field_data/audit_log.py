@@ -105,6 +105,8 @@ class AuditLog:
         """
         said = {"actor": actor, "action": str(action), "subject": subject, "details": dict(details)}
         with exclusive(self._lock):
+            if self._last() is None and not self._head.exists():
+                self._anchor(0, _BEGIN)  # from the first entry on the file is there
             with self._store.transaction():
                 last = self._last()
                 prev = _BEGIN if last is None else last.hash
@@ -112,25 +114,21 @@ class AuditLog:
                 plain = {"at": asdict(now()), **said, "prev": prev}
                 hash = link({"seq": seq, **plain})
                 self._table.update({**plain, "hash": hash}, doc_ids=[seq])
-            if action is Action.LOSS_ACCEPTED or self._anchored(prev, last):
+            if action is Action.LOSS_ACCEPTED or self._anchored(prev):
                 self._anchor(seq, hash)
         return _entry(Document({**plain, "hash": hash}, seq))
 
-    def _anchored(self, prev: str, last: Entry | None) -> bool:
+    def _anchored(self, prev: str) -> bool:
         """Whether the file may move on: it must name an entry that is there.
 
         Otherwise it stays as it is, so that the next entry does not hide that others are missing.
         """
         try:
             seq, hash = self._told()
-        except FileNotFoundError:
-            return last is None
         except (ValueError, TypeError, KeyError, OSError):
             return False
-        if hash == prev:
-            return True
         row = self._table.get(doc_id=seq)
-        return isinstance(row, Document) and row["hash"] == hash
+        return hash in (prev, _BEGIN) or (isinstance(row, Document) and row["hash"] == hash)
 
     def _anchor(self, seq: int, hash: str) -> None:
         write_atomic(self._head, json.dumps({"seq": seq, "hash": hash}).encode())
@@ -179,7 +177,7 @@ class AuditLog:
             return (min(entries), "the file with the last hash is missing") if entries else None
         except (ValueError, TypeError, KeyError, OSError):
             return 0, "the file with the last hash cannot be read"
-        if seq in entries and entries[seq].hash == hash:
+        if hash == _BEGIN or (seq in entries and entries[seq].hash == hash):
             return None
         return seq, "entries at the end are missing"
 

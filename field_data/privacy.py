@@ -80,8 +80,11 @@ class Privacy:
             KeeperError: ``disk_full`` before anything was erased.
         """
         with self._store.erasing():
+            known = self._people.erased(person)
             self._people.erase(person)  # refuses what must not be; all else follows
             plan = self._plan(actor, person, diagnoses)
+            if known and not any(plan[part] for part in ("events", "photos", "diagnoses")):
+                return Erased(0, 0, 0)
             self._pending.insert(plan)
         return self._carry_out(plan)
 

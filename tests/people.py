@@ -13,6 +13,7 @@ from flask.testing import FlaskClient
 from edge_app import webassets
 from edge_app.access.gate import csrf_of
 from edge_app.access.guard import COOKIE
+from edge_app.access.secrets import hashed, wants_passphrase
 from edge_app.advice import Advice, load_advice
 from edge_app.ground import Ground
 from edge_app.settings import Settings
@@ -69,6 +70,12 @@ class Staff:
             self.known[role] = self.ground.people.add(f"{role} one", role, "en")
         return self.known[role]
 
+    def secret(self, role: Role) -> str:
+        """Give the person with that role a secret, and return it."""
+        secret = PASSPHRASE if wants_passphrase(role) else PIN
+        self.ground.people.set_secret(self.person(role).id, hashed(secret))
+        return secret
+
     def stranger(self) -> FlaskClient:
         """A device on which nobody is logged in."""
         return self.app.test_client()
@@ -91,3 +98,9 @@ class Staff:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+
+@cache
+def _advice() -> Advice:
+    webassets.compile_catalogues()
+    return load_advice()

@@ -30,8 +30,10 @@ class ServedNode:
         if "addresses" not in line:
             _, errors = self._process.communicate(timeout=20)
             raise RuntimeError(f"the node did not start: {line}{errors}")
-        self.addresses: list[str] = json.loads(line)["addresses"]
+        said = json.loads(line)
+        self.addresses: list[str] = said["addresses"]
         self.address = self.addresses[0]
+        self.setup: list[str] = said["setup"]
 
     @property
     def pid(self) -> int:

@@ -72,6 +72,15 @@ def looked_at(subject: str) -> None:
         gate().looked_at(session, subject)
 
 
+def must_know(secret: str) -> None:
+    """Ask for the secret again before what a stolen session must not be able to do.
+
+    Raises PersonError ``wrong_secret``, ``login_paused``; BusyError.
+    """
+    if not gate().right_secret(the_person(), secret):
+        raise PersonError("wrong_secret", "this is not your PIN or passphrase")
+
+
 def is_staff() -> bool:
     """Whether an agent, an agronomist or the keeper is logged in."""
     person = current_person()

@@ -11,6 +11,7 @@ from edge_app.access.guard import (
     ground,
     know_device,
     let_out,
+    must_know,
     the_person,
 )
 from edge_app.farmer import history
@@ -45,7 +46,7 @@ def account_secret() -> AnyResponse:
     """Another PIN or passphrase; every other device is logged out."""
     person, here, form = the_person(), current_session(), request.form
     try:
-        _must_know("old")
+        must_know(request.form.get("old", ""))
         if form.get("secret", "") != form.get("again", ""):
             raise PersonError("not_twice")
         but = here.id if here else None
@@ -55,11 +56,6 @@ def account_secret() -> AnyResponse:
     response = make_response(redirect(url_for("staff.account"), 303))
     know_device(response, person)
     return response
-
-
-def _must_know(name: str) -> None:
-    if not gate().right_secret(the_person(), request.form.get(name, "")):
-        raise PersonError("wrong_secret", "this is not your PIN or passphrase")
 
 
 @blueprint.post("/account/end")
@@ -77,7 +73,7 @@ def account_end() -> AnyResponse:
 def account_export() -> AnyResponse:
     """Everything that is kept about me, in one file; a stolen session does not get it."""
     try:
-        _must_know("export-secret")
+        must_know(request.form.get("export-secret", ""))
     except (PersonError, BusyError) as error:
         return _account(error)
     return _export(the_person().id, _answers())
@@ -112,7 +108,7 @@ def account_erase() -> AnyResponse:
         return _erase_page(person)
     answers = _answers()
     try:
-        _must_know("secret")
+        must_know(request.form.get("secret", ""))
         ground().privacy.erase(person.id, person.id, answers)
     except (PersonError, BusyError) as error:
         return _erase_page(person, error)
@@ -131,7 +127,7 @@ def person_erase(id: str) -> AnyResponse:
     if request.method == "GET":
         return _erase_page(person)
     try:
-        _must_know("secret")
+        must_know(request.form.get("secret", ""))
         ground().privacy.erase(the_person().id, id)
     except (PersonError, BusyError) as error:
         return _erase_page(person, error)

@@ -8,14 +8,14 @@ from flask import Blueprint, abort, current_app, make_response, redirect, reques
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
-from edge_app.access.guard import gate, ground, let_in, the_person
+from edge_app.access.guard import gate, ground, let_in, must_know, the_person
 from edge_app.access.limits import PAIRING_S, ROLES_WITH_TABLET
 from edge_app.https import tls_files
 from edge_app.staff.blueprint import blueprint as staff
 from edge_app.staff.page import page
 from edge_app.staff.qr import qr
 from edge_app.tls_keys import fingerprint
-from field_data.errors import PersonError
+from field_data.errors import BusyError, PersonError
 from field_data.people import Person, Role
 
 blueprint = Blueprint("pairing", __name__)
@@ -32,8 +32,9 @@ def pair() -> AnyResponse:
     try:
         if person is None:
             raise PersonError("unknown_person")
+        must_know(request.form.get("own", ""))
         code = gate().pairing_code(the_person().id, person)
-    except PersonError as error:
+    except (PersonError, BusyError) as error:
         return page("staff/pair.html", error, choice=_choice())
     link = _tablet_address() + url_for("pairing.tablet", code=code, lang=person.lang)
     minutes = round(PAIRING_S / 60)

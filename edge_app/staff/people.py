@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Response, abort, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from edge_app.access.guard import current_session, gate, ground, looked_at, the_person
+from edge_app.access.guard import current_session, gate, ground, looked_at, must_know, the_person
 from edge_app.access.secrets import wants_passphrase
 from edge_app.i18n import request_lang
 from edge_app.languages import LANGS
@@ -13,7 +13,7 @@ from edge_app.staff.blueprint import blueprint
 from edge_app.staff.page import page
 from edge_app.staff.qr import qr
 from field_data.audit_log import Action
-from field_data.errors import PersonError
+from field_data.errors import BusyError, GhallaError, PersonError
 from field_data.people import Person, Role
 
 
@@ -23,14 +23,15 @@ def people() -> AnyResponse:
     if request.method == "GET":
         return _people()
     try:
+        must_know(request.form.get("own", ""))
         person = ground().people.add(request.form.get("name", ""), _role(), _lang())
-    except PersonError as error:
+    except (PersonError, BusyError) as error:
         return _people(error)
     ground().audit.append(the_person().id, Action.PERSON_ADDED, person.id, _said(person))
     return _invitation(person)
 
 
-def _people(error: PersonError | None = None) -> Response:
+def _people(error: GhallaError | None = None) -> Response:
     return page("staff/people.html", error, people=ground().people.all(), roles=list(Role))
 
 
@@ -43,7 +44,7 @@ def person(id: str) -> AnyResponse:
     return _person(one)
 
 
-def _person(person: Person, error: PersonError | None = None) -> Response:
+def _person(person: Person, error: GhallaError | None = None) -> Response:
     return page(
         "staff/person.html",
         error,
@@ -82,7 +83,12 @@ def change_role(actor: str, person: Person, role: Role) -> None:
 @blueprint.post("/people/<id>/invite")
 def person_invite(id: str) -> AnyResponse:
     """A code to set a (new) PIN with."""
-    return _invitation(_known(id))
+    person = _known(id)
+    try:
+        must_know(request.form.get("own", ""))
+    except (PersonError, BusyError) as error:
+        return _person(person, error)
+    return _invitation(person)
 
 
 def _invitation(person: Person) -> Response:
