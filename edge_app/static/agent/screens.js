@@ -71,7 +71,7 @@ async function home() {
     h("h2", {}, tt("today")),
     today.length ? h("ul", { class: "rows", id: "today" }, await lines(today, known)) : h("p", {}, tt("nothing_today")));
 }
-const loginAddress = () => `/${currentLang()}/staff/login?next=/agent/`;
+export const loginAddress = () => `/${currentLang()}/staff/login?next=/agent/`;
 const redraw = () => window.dispatchEvent(new HashChangeEvent("hashchange"));
 
 const stranger = () => h("div", {}, h("h1", {}, tt("welcome")), notice("", "lock", h("p", {}, tt("not_paired"))),
