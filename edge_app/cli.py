@@ -19,6 +19,7 @@ import click
 
 from edge_app.cli_common import EXIT, HOME, JSON, guarded, progress
 from edge_app.cli_count import count
+from edge_app.cli_forms import forms, observations
 from edge_app.cli_model import model
 from edge_app.languages import LANGS
 from field_data.errors import KeeperError, PersonError
@@ -167,6 +168,8 @@ def forget(home: Path, as_json: bool, code: str | None, older_than: int | None) 
 
 main.add_command(model)
 main.add_command(count)
+main.add_command(forms)
+main.add_command(observations)
 
 
 @main.command()

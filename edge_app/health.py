@@ -13,6 +13,7 @@ from edge_app.settings import MB, Settings, read_settings
 from field_data.clock import now
 from field_data.diagnoses import DiagnosisLog
 from field_data.errors import GhallaError, KeeperError
+from field_data.events import EventLog
 from field_data.files import free_bytes
 from field_data.local_sets import LocalSets
 from field_data.node_identity import node_id
@@ -171,6 +172,17 @@ def open_local(home: Path) -> Iterator[tuple[LocalSets, PhotoStore, str]]:
     with open_store(store_of(home), set_aside=False) as store:
         photos = PhotoStore(home / "photos")
         yield LocalSets(store, photos), photos, node_id(store)
+
+
+@contextmanager
+def open_events(home: Path) -> Iterator[EventLog]:
+    """What agents recorded in a home, beside a server that may be running.
+
+    Raises:
+        KeeperError: as :func:`open_log`.
+    """
+    with open_store(store_of(home), set_aside=False) as store:
+        yield EventLog(store, node_id(store), PhotoStore(home / "photos"))
 
 
 def store_of(home: Path) -> Path:

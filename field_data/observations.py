@@ -7,13 +7,13 @@ the draft, the forms and nothing else, so that a draft that arrives twice is the
 from __future__ import annotations
 
 import datetime
-import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from field_data.bodies import plain
 from field_data.clock import Clock
 from field_data.errors import PersonError
 from field_data.events import Draft, Event, Kind
@@ -23,16 +23,14 @@ from field_data.forms.definition import Form, Type
 from field_data.forms.library import Forms
 from field_data.forms.normalising import Refused
 from field_data.forms.problems import FormError, Problem
+from field_data.forms.shapes import MAX_VERSION
 from field_data.types import Instant, Trust
 
-MAX_BODY = 64_000
-MAX_DEPTH = 6
 MAX_PHOTOS = 24
 # 2020-01-01T00:00Z: no tablet recorded anything for Ghalla before.
 EARLIEST_UTC_S = 1_577_836_800.0
 DAY_S = 86_400.0
 _FORM_ID = re.compile(r"[a-z][a-z0-9_]{0,39}")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,20 +60,20 @@ def check_observation(
     on as it is, for `EventLog.append` to refuse.
 
     Raises:
-        PersonError: ``bad_observation`` for a body of another shape, too large or too deep.
+        PersonError: ``bad_observation`` for a body of another shape, or those of `bodies.plain`.
         FormError: with every problem of the answers, the place and the photos.
     """
     body = _body(draft)
     if known is not None:
         same = _as_sent(known) == _as_sent(draft)
-        said = replace(draft, at=known.at, body=known.body) if same else draft
-        return Arrival(said, unchecked=str(said.body.get("unchecked", "")))
+        whole = replace(draft, at=known.at, body=known.body) if same else draft
+        return Arrival(whole, unchecked=str(whole.body.get("unchecked", "")))
     form = forms.get(body["form"], body["version"])
     at, warnings = _believed(draft.at, clock)
-    plain = {key: body[key] for key in ("form", "version", "values")}
+    said = {key: body[key] for key in ("form", "version", "values")}
     if form is None:
         why = "unknown_version" if forms.get(body["form"]) else "unknown_form"
-        kept = {**plain, "place": body.get("place"), "unchecked": why}
+        kept = {**said, "place": body.get("place"), "unchecked": why}
         return Arrival(replace(draft, at=at, body=kept), tuple(warnings), why)
     problems: list[Problem] = []
     place = _place(body.get("place"), problems, warnings)
@@ -83,8 +81,24 @@ def check_observation(
     if problems:
         raise FormError(form.id, problems)
     raw = {} if values == body["values"] else {"raw": body["values"]}
-    kept = {**plain, "values": values, "place": place, **raw}
+    kept = {**said, "values": values, "place": place, **raw}
     return Arrival(replace(draft, at=at, body=kept), tuple(warnings))
+
+
+def public_body(body: Mapping[str, Any], forms: Forms) -> dict[str, Any] | None:
+    """The body as it may leave the node: without the answers to private questions.
+
+    Private is what any version of the form that is here calls so.  None when the form is not here
+    at all: nobody can tell what is private, so the record waits on the node.
+    """
+    versions = forms.versions(body["form"])
+    if not versions:
+        return None
+    plain = dict(body)
+    for key in plain.keys() & {"values", "raw"}:
+        for form in versions:
+            plain[key] = form.public(plain[key])
+    return plain
 
 
 def believed_at(event: Event) -> Instant:
@@ -102,17 +116,16 @@ def _body(draft: Draft) -> Mapping[str, Any]:
     body = draft.body
     if not isinstance(body, Mapping) or set(body) - {"form", "version", "values", "place"}:
         raise _bad("a body has form, version, values and place")
-    if not _is_small(body):
-        raise _bad(f"more than {MAX_BODY} bytes or {MAX_DEPTH} levels, or no JSON")
+    body = plain(body)
     form, version = body.get("form"), body.get("version")
     if not isinstance(form, str) or not _FORM_ID.fullmatch(form):
         raise _bad("form is no name of a form")
-    if type(version) is not int or not 1 <= version <= 9999:
+    if type(version) is not int or not 1 <= version <= MAX_VERSION:
         raise _bad("version is no number of a version")
     if not isinstance(body.get("values"), Mapping):
         raise _bad("values are answers by question")
-    if not all(map(_SHA256.fullmatch, draft.photos)) or len(draft.photos) > MAX_PHOTOS:
-        raise _bad(f"photos are named by SHA-256, at most {MAX_PHOTOS}")
+    if len(draft.photos) > MAX_PHOTOS:
+        raise _bad(f"more than {MAX_PHOTOS} photos")
     if not math.isfinite(draft.at.utc_s):
         raise _bad("no moment")
     return body
@@ -120,26 +133,6 @@ def _body(draft: Draft) -> Mapping[str, Any]:
 
 def _bad(why: str) -> PersonError:
     return PersonError("bad_observation", why)
-
-
-def _is_small(body: Any) -> bool:
-    if any(depth > MAX_DEPTH for depth in _depths(body)):
-        return False
-    try:
-        return len(json.dumps(body, allow_nan=False, ensure_ascii=False)) <= MAX_BODY
-    except (TypeError, ValueError):
-        return False
-
-
-def _depths(body: Any) -> Iterator[int]:
-    """The level of every value, without recursion: a hostile body may be nested deeply."""
-    waiting = [(body, 0)]
-    while waiting:
-        value, depth = waiting.pop()
-        yield depth
-        inside = value.values() if isinstance(value, Mapping) else value
-        if isinstance(value, Mapping | list):
-            waiting.extend((each, depth + 1) for each in inside)
 
 
 def _as_sent(draft: Draft) -> Any:

@@ -13,7 +13,8 @@ from typing import Any, Protocol
 
 from field_data.forms import normalising
 from field_data.forms.definition import NUMBERS, WHOLE, Check, Form, Question, Section, Type
-from field_data.forms.expressions import evaluate, is_true, references
+from field_data.forms.evaluation import evaluate, is_true
+from field_data.forms.expressions import references
 from field_data.forms.normalising import MOST, Refused, Remark
 from field_data.forms.problems import FormError, Problem
 from field_data.types import HEALTHY

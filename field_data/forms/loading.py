@@ -5,17 +5,13 @@ A misspelt key would otherwise silently lose a range or a translation.
 
 from __future__ import annotations
 
-import math
-import re
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from field_data.forms.definition import (
     CHOSEN,
-    LANGS,
-    NUMBERS,
     Check,
     Choice,
     Form,
@@ -31,115 +27,23 @@ from field_data.forms.expressions import (
     references,
 )
 from field_data.forms.problems import bad_form
+from field_data.forms.shapes import (
+    CHECK,
+    CHOICE,
+    FORM,
+    FORM_MORE,
+    ONLY,
+    QUESTION,
+    QUESTION_MORE,
+    SECTION,
+    Shape,
+    is_bool,
+    is_list,
+    is_text,
+)
 
 MAX_BYTES = 500_000
 MAX_QUESTIONS = 200
-MAX_WIRE = 65_535
-_NEEDED = frozenset(LANGS) - {"zgh"}
-_ID = re.compile(r"[a-z][a-z0-9_]{0,39}")
-_KEY = re.compile(r"[a-z0-9][a-z0-9_.-]{0,39}")
-_RESERVED = frozenset({"and", "or", "not", "in", "true", "false", "none"})
-FILLERS = ("trap_counter",)
-
-_Test = Callable[[Any], bool]
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and bool(value.strip()) and value == value.strip()
-
-
-def _is_texts(value: Any) -> bool:
-    return (
-        isinstance(value, dict)
-        and set(value) >= _NEEDED
-        and set(value) <= set(LANGS)
-        and all(map(_is_text, value.values()))
-    )
-
-
-def _is_id(value: Any) -> bool:
-    return isinstance(value, str) and bool(_ID.fullmatch(value)) and value not in _RESERVED
-
-
-def _is_key(value: Any) -> bool:
-    return isinstance(value, str) and _KEY.fullmatch(value) is not None
-
-
-def _is_whole(low: int, high: int) -> _Test:
-    return lambda value: type(value) is int and low <= value <= high
-
-
-def _is_number(value: Any) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)
-
-
-def _is_range(value: Any) -> bool:
-    """Two numbers, lower first; ``""`` stands for an open end."""
-    if not isinstance(value, list) or len(value) != 2 or value == ["", ""]:
-        return False
-    ends = [end for end in value if end != ""]
-    return all(map(_is_number, ends)) and ends == sorted(ends)
-
-
-def _is_bool(value: Any) -> bool:
-    return isinstance(value, bool)
-
-
-def _is_list(value: Any) -> bool:
-    return isinstance(value, list) and bool(value)
-
-
-def _is_words(value: Any) -> bool:
-    return _is_list(value) and all(map(_is_text, value))
-
-
-_Shape = Mapping[str, _Test]
-_FORM: _Shape = {"id": _is_id, "version": _is_whole(1, 9999), "title": _is_texts}
-_FORM_MORE: _Shape = {
-    "section": _is_list,
-    "check": _is_list,
-    "sources": _is_words,
-    "choices": lambda value: isinstance(value, dict),
-}
-_SECTION: _Shape = {"id": _is_id, "title": _is_texts, "question": _is_list}
-_QUESTION: _Shape = {
-    "id": _is_id,
-    "type": lambda value: value in list(Type),
-    "label": _is_texts,
-}
-_QUESTION_MORE: _Shape = {
-    "hint": _is_texts,
-    "required": _is_bool,
-    "unit": _is_text,
-    "range": _is_range,
-    "unusual": _is_range,
-    "max_chars": _is_whole(1, 5000),
-    "choice": _is_list,
-    "choices": _is_text,
-    "shown_if": _is_text,
-    "calculate": _is_text,
-    "prefill": _is_text,
-    "of": _is_words,
-    "filled_by": FILLERS.__contains__,
-    "private": _is_bool,
-}
-_CHOICE: _Shape = {"key": _is_key, "wire": _is_whole(1, MAX_WIRE), "label": _is_texts}
-_CHECK: _Shape = {"id": _is_id, "that": _is_text, "message": _is_texts, "refuse": _is_bool}
-# Which keys make sense for which types; the others may have none of them.
-_ONLY: Mapping[str, frozenset[Type]] = {
-    "range": NUMBERS - {Type.CALCULATED} | {Type.PHOTO},
-    "unusual": NUMBERS,
-    "unit": NUMBERS,
-    "max_chars": frozenset({Type.TEXT}),
-    "choice": CHOSEN,
-    "choices": CHOSEN,
-    "calculate": frozenset({Type.CALCULATED}),
-    "prefill": frozenset(Type) - {Type.CALCULATED, Type.NOTE, Type.PHOTO, Type.PLACE},
-    "of": frozenset({Type.CONDITION, Type.COUNT}),
-    "filled_by": frozenset({Type.COUNT}),
-    "required": frozenset(Type) - {Type.CALCULATED, Type.NOTE},
-    "private": frozenset(Type) - {Type.NOTE},
-}
 
 
 def read_form(file: Path) -> Form:
@@ -174,7 +78,7 @@ class _Reader:
         self._lists: dict[str, tuple[Choice, ...]] = {}
         self._questions: dict[str, Question] = {}
 
-    def _check(self, place: str, table: Any, required: _Shape, more: _Shape | None = None) -> None:
+    def _check(self, place: str, table: Any, required: Shape, more: Shape | None = None) -> None:
         if not isinstance(table, dict):
             raise bad_form(self._file, place, "a table is expected")
         shape = {**required, **(more or {})}
@@ -188,7 +92,7 @@ class _Reader:
                 raise bad_form(self._file, place, f"bad {key}: {value!r:.200}")
 
     def form(self, content: Any) -> Form:
-        self._check("form", content, _FORM, _FORM_MORE)
+        self._check("form", content, FORM, FORM_MORE)
         for name, tables in content.get("choices", {}).items():
             self._lists[name] = self._choices(f"choices {name}", tables)
         sections = tuple(self._sections(content.get("section", ())))
@@ -216,7 +120,7 @@ class _Reader:
         self._unique("section", [t.get("id") for t in tables if isinstance(t, dict)])
         for number, table in enumerate(tables, 1):
             place = _place("section", table, number)
-            self._check(place, table, _SECTION, {"shown_if": _is_text})
+            self._check(place, table, SECTION, {"shown_if": is_text})
             condition = self._tree(place, table, "shown_if")
             questions = tuple(
                 self._question(_place("question", each, at), each)
@@ -225,7 +129,7 @@ class _Reader:
             yield Section(table["id"], table["title"], questions, condition)
 
     def _question(self, place: str, table: Any) -> Question:
-        self._check(place, table, _QUESTION, _QUESTION_MORE)
+        self._check(place, table, QUESTION, QUESTION_MORE)
         self._refuse_misfits(place, table)
         plain = {k: table[k] for k in ("required", "unit", "max_chars", "private") if k in table}
         question = Question(
@@ -252,7 +156,7 @@ class _Reader:
             raise bad_form(self._file, place, "this id is used twice")
         if len(self._questions) >= MAX_QUESTIONS:
             raise bad_form(self._file, place, f"more than {MAX_QUESTIONS} questions")
-        for key, kinds in _ONLY.items():
+        for key, kinds in ONLY.items():
             if key in table and kind not in kinds:
                 raise bad_form(self._file, place, f"{key} makes no sense for a {kind}")
         if (kind is Type.CALCULATED) != ("calculate" in table):
@@ -281,12 +185,12 @@ class _Reader:
         return self._lists[table["choices"]]
 
     def _choices(self, place: str, tables: Any) -> tuple[Choice, ...]:
-        if not _is_list(tables):
+        if not is_list(tables):
             raise bad_form(self._file, place, "a list of choices is expected")
         choices = []
         for number, table in enumerate(tables, 1):
             here = f"{place}, {_place('choice', table, number, 'key')}"
-            self._check(here, table, _CHOICE, {"retired": _is_bool})
+            self._check(here, table, CHOICE, {"retired": is_bool})
             choices.append(
                 Choice(table["key"], table["wire"], table["label"], table.get("retired", False))
             )
@@ -296,7 +200,7 @@ class _Reader:
 
     def _constraint(self, table: Any) -> Check:
         place = _place("check", table, 0)
-        self._check(place, table, _CHECK)
+        self._check(place, table, CHECK)
         that = self._tree(place, table, "that")
         if that is None or not list(references(that)):
             raise bad_form(self._file, place, "that asks for no question")

@@ -8,6 +8,24 @@ from typing import Any
 
 from field_data.errors import PersonError, PublisherError
 
+# Every code that an answer can be refused with; whoever shows them has words for all of these.
+REFUSALS = frozenset(
+    {
+        *("required", "unknown_question", "wrong_type", "out_of_range", "check_failed"),
+        *("not_a_number", "not_whole", "not_finite", "not_a_date", "too_old", "in_future"),
+        *("too_long", "not_yes_or_no", "not_a_choice", "not_a_code", "not_a_place"),
+        *("not_photos", "photo_count", "photo_not_sent"),
+    }
+)
+# What is only remarked: the answer is kept (`hidden_dropped` and `recalculated` ones as ``raw``).
+WARNINGS = frozenset(
+    {
+        *("unusual", "check_failed", "read_as_decimal", "hidden_dropped", "recalculated"),
+        *("unknown_code", "not_on_this_crop", "imprecise_place", "place_swapped"),
+        *("place_far_away", "photo_unnamed", "at_too_old", "at_in_future"),
+    }
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
