@@ -13,7 +13,9 @@ from field_data.people import People
 from field_data.photo_quota import limit_photos
 from field_data.photo_uses import PhotoUses
 from field_data.photos import PhotoStore
+from field_data.privacy import Privacy
 from field_data.registry import Registry
+from field_data.retention import Retention, Rules
 
 
 class Ground:
@@ -43,3 +45,19 @@ class Ground:
         self.gate = Gate(store, self.people, self.audit)
         self.forms = shipped_forms()
         self.registry = Registry(store, self.events)
+        self.privacy = Privacy(
+            store, photos, self.events, self.people, self.audit, self.gate.forget_person
+        )
+        self.retention = Retention(self._rules(), store, photos, self.events, self.audit)
+
+    def daily(self) -> None:
+        """What is done once a day: what is too old goes."""
+        self.gate.sessions.tidy()
+        self.retention.run()
+
+    def _rules(self) -> Rules:
+        return Rules(
+            self.settings.keep_answers_days,
+            self.settings.keep_observation_photos_days,
+            self.settings.keep_audit_days,
+        )

@@ -74,6 +74,7 @@ def create_app(node: Node, advice: Advice) -> Flask:
     app.register_blueprint(api.blueprint)
     app.register_blueprint(me.blueprint)
     app.register_blueprint(staff.blueprint)
+    app.register_blueprint(staff.pairing.blueprint)
     app.register_blueprint(shell.blueprint)
     app.register_blueprint(tablet.blueprint)
     problems.init_problems(app)
