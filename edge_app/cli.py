@@ -21,6 +21,7 @@ from edge_app.cli_common import EXIT, HOME, JSON, guarded, progress
 from edge_app.cli_count import count
 from edge_app.cli_forms import forms, observations
 from edge_app.cli_guard import access, audit, retention
+from edge_app.cli_import import import_file
 from edge_app.cli_model import model
 from edge_app.cli_person import person
 from edge_app.languages import LANGS
@@ -175,6 +176,7 @@ def forget(home: Path, as_json: bool, code: str | None, older_than: int | None) 
 
 main.add_command(model)
 main.add_command(count)
+main.add_command(import_file)
 main.add_command(forms)
 main.add_command(observations)
 main.add_command(person)

@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from flask.testing import FlaskClient
 from PIL import Image
 
 from edge_app.agent.drafts import MAX_EVENT_BYTES
 from edge_app.agent.strict_json import parse
+from edge_app.cli import main
 from field_data.errors import PersonError
 from field_data.ids import new_id
 from field_data.people import Role
@@ -335,3 +337,14 @@ class TestExportFile:
     def test_another_file_is_refused_as_such(self, agent: FlaskClient) -> None:
         response = self.send(agent, [{"n": n} for n in range(5000)])
         assert (response.status_code, response.json["code"]) == (400, "not_an_export")
+
+    def test_the_command_line_reads_the_same_file(self, staff: Staff, tmp_path: Path) -> None:
+        file = tmp_path / "tablet.jsonl"
+        file.write_text("".join(json.dumps(line) + "\n" for line in self.lines(staff)))
+        for _ in range(2):
+            said = CliRunner().invoke(main, ["import", "--home", str(tmp_path), str(file)])
+            assert (said.exit_code, said.stdout) == (0, "Records on the node: 2. Refused: 0.\n")
+        assert staff.ground.events.last_seq() == 2
+        file.write_text('{"ghalla": "tablet-export", "version": 2}\n')
+        said = CliRunner().invoke(main, ["import", "--home", str(tmp_path), str(file)])
+        assert said.exit_code == 1

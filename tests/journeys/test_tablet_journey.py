@@ -10,9 +10,7 @@ import pytest
 from playwright.sync_api import Page, Playwright, sync_playwright
 
 from edge_app import webassets
-from edge_app.access.secrets import hashed
 from field_data.events import standing
-from tests.people import PIN
 from tests.serving import ServedNode
 from tests.tablets import Tablet, agent_of, opened, photo, records_of
 
@@ -35,11 +33,10 @@ def free_port() -> int:
         return port
 
 
-def log_in(page: Page, link: str) -> None:
-    page.click(link)
-    page.fill("[name=login]", "Agent Un")
-    page.fill("[name=secret]", PIN)
-    page.click("main button[type=submit], main button.main")
+def pair(page: Page, code: str) -> None:
+    """As somebody does who scanned the code on the box's page."""
+    page.goto(f"{page.url.split('/agent/')[0]}/agent/pair?code={code}")
+    page.click("main form button")
     page.wait_for_selector("html[data-ready]")
 
 
@@ -48,11 +45,14 @@ def test_days_away_from_the_node(playwright: Playwright, tmp_path: Path) -> None
     agent = agent_of(home)
     store, ground = opened(home)
     with store:
-        ground.people.set_secret(agent.id, hashed(PIN))
+        person = ground.people.get(agent.id)
+        assert person is not None
+        code = ground.gate.pairing_code(agent.id, person)
     address = f"http://127.0.0.1:{port}"
 
     with ServedNode(home, port=port), Tablet(playwright, profile, address) as tablet:
-        log_in(tablet.open(), ".button.main")
+        assert tablet.open().is_visible("a[href='/agent/pair']")
+        pair(tablet.page, code)
         tablet.settled()
         tablet.page.wait_for_selector(".fields a:has-text('Parcelle 3')")
 
@@ -80,12 +80,10 @@ def test_days_away_from_the_node(playwright: Playwright, tmp_path: Path) -> None
         assert page.is_checked('#q-stage input[value="bbch7"]')
         assert page.input_value("#in-crop") == "LYPES"
 
-        # Back: once the agent is known again everything is sent by itself.
+        # Back: everything is sent by itself.
         with ServedNode(home, port=port):
             page.evaluate("location.hash = '#/'")
             page.evaluate("window.dispatchEvent(new Event('online'))")
-            # The session of a browser that was closed is over; what was recorded is not.
-            log_in(page, "#state.signin a")
             tablet.all_sent()
             page.wait_for_selector("#today .badge[data-state=node] >> nth=2")
             correct(tablet, "Parcelle 2")

@@ -46,7 +46,8 @@ export async function imported(file, progress) {
       if (!item.ok) sum.refused.push(item);
       else if (item.event) {
         sum.kept += 1;
-        await db.amendRecord(item.event, { state: item.state, seq: item.seq, problem: null });
+        if (item.state === "erased") await db.dropRecord(item.event);
+        else await db.amendRecord(item.event, { state: item.state, seq: item.seq, problem: null });
       }
     }
     at = end;

@@ -2,7 +2,6 @@
 
 import { announce, button, h, icon, linkButton, notice } from "./dom.js";
 import * as db from "./db.js";
-import * as draw from "./draw.js";
 import * as fill from "./fill.js";
 import { exported, imported, save } from "./exchange.js";
 import { fieldName, land, sorted } from "./land.js";
@@ -75,7 +74,7 @@ export const loginAddress = () => `/${currentLang()}/staff/login?next=/agent/`;
 const redraw = () => window.dispatchEvent(new HashChangeEvent("hashchange"));
 
 const stranger = () => h("div", {}, h("h1", {}, tt("welcome")), notice("", "lock", h("p", {}, tt("not_paired"))),
-  linkButton(tt("sign_in"), "person", loginAddress(), "main"), button(tt("try_again"), "again", () => sync(true)));
+  linkButton(tt("pair"), "shield", "/agent/pair", "main"), linkButton(tt("sign_in"), "person", loginAddress()), button(tt("try_again"), "again", () => sync(true)));
 
 async function draftLine(draft, known) {
   const form = await formOf(draft.form, draft.version);
@@ -205,6 +204,6 @@ async function bringIn(file) {
   sync(true);
 }
 
-const drawScreen = async () => draw.screen(await land(), await vocabulary(), (await db.meta("me"))?.id);
+const drawScreen = async () => (await import("./draw.js")).screen(await land(), await vocabulary(), (await db.meta("me"))?.id);
 
 export const screens = { home, field, draft, record, records, refused, map, more, draw: drawScreen };
