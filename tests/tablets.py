@@ -1,4 +1,4 @@
-"""An agent's tablet: a real Chromium that keeps its storage, and a node where the agent is known."""
+"""An agent's tablet: a Chromium that keeps its storage, and a node where the agent is known."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from playwright.sync_api import BrowserContext, FilePayload, Page, Playwright
 
 from edge_app.access.guard import COOKIE
 from edge_app.ground import Ground
-from edge_app.node import init_home
 from edge_app.health import STORE
+from edge_app.node import init_home
 from field_data.clock import now
 from field_data.document_store import DocumentStore
 from field_data.events import Draft, Event, Kind

@@ -26,12 +26,12 @@ from field_data.forms import shipped_forms
 from field_data.people import Role
 from tests.people import Staff
 
-CHECKS = (
+CHECKS = [
     not_a_server_error,
     status_code_conformance,
     content_type_conformance,
     response_schema_conformance,
-)
+]
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,7 @@ def test_every_answer_is_described(
 
     @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
     @given(case=operation.as_strategy())
-    def holds(case: Case) -> None:
+    def holds(case: Case[Any]) -> None:
         case.call_and_validate(headers=headers, checks=CHECKS)
 
     holds()

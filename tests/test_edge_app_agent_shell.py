@@ -86,7 +86,7 @@ def test_the_scripts_ask_for_the_words_that_there_are() -> None:
 
 def test_no_word_is_missing_but_in_tifinagh(client: FlaskClient) -> None:
     version = re.findall(r"/agent/v/(\w+)/app.js", client.get("/agent/").text)[0]
-    words = client.get(f"/agent/v/{version}/texts.json").json
+    words = client.get(f"/agent/v/{version}/texts.json").get_json()
     for key, by_lang in words.items():
         assert {*LANGS} - {"zgh"} <= by_lang.keys() <= {*LANGS}, key
         assert re.search("[\u0600-\u06ff]", by_lang["ar"]), key

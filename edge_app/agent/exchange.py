@@ -27,7 +27,9 @@ _TIMES_IN_VAIN = 50
 Item = dict[str, Any]
 
 
-def take_file(ground: Ground, person: Person, file: BinaryIO, words: CardVocabulary) -> Iterator[Item]:
+def take_file(
+    ground: Ground, person: Person, file: BinaryIO, words: CardVocabulary
+) -> Iterator[Item]:
     """Keep what is in an export file; one item a line, in order, each durable when it comes.
 
     ``{"event" | "photo": name, "ok": True, "replayed": bool, …}``, or ``"ok": False`` with
@@ -102,4 +104,3 @@ def _decoded(text: Any) -> bytes:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError, TypeError) as error:
         raise PersonError("photo_damaged", "not a photo in base64") from error
-

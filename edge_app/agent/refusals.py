@@ -29,5 +29,3 @@ def _refused(error: GhallaError) -> Response:
     words = REFUSALS.get(error.code) or problems.ERRORS.get(error.code, RECORD_REFUSED)
     status = STATUSES.get(error.code, _OTHERWISE)
     return problems.problem(status, error.code, str(words), error.details)
-
-

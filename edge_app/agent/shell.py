@@ -115,7 +115,7 @@ def file(of: str, name: str) -> Response:
 
 
 def contents() -> dict[str, bytes]:
-    """The files of the app by name: what is in `FILES`, libraries, fonts, words, the shared look."""
+    """The files of the app by name: those in `FILES`, libraries, fonts, words, shared look."""
     return _contents(_modified_ns())
 
 

@@ -50,7 +50,7 @@ def test_days_away_from_the_node(playwright: Playwright, tmp_path: Path) -> None
         code = ground.gate.pairing_code(agent.id, person)
     address = f"http://127.0.0.1:{port}"
 
-    with ServedNode(home, port=port), Tablet(playwright, profile, address) as tablet:
+    with ServedNode(home, port), Tablet(playwright, profile, address) as tablet:
         assert tablet.open().is_visible("a[href='/agent/pair']")
         pair(tablet.page, code)
         tablet.settled()
@@ -81,7 +81,7 @@ def test_days_away_from_the_node(playwright: Playwright, tmp_path: Path) -> None
         assert page.input_value("#in-crop") == "LYPES"
 
         # Back: everything is sent by itself.
-        with ServedNode(home, port=port):
+        with ServedNode(home, port):
             page.evaluate("location.hash = '#/'")
             page.evaluate("window.dispatchEvent(new Event('online'))")
             tablet.all_sent()

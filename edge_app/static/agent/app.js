@@ -66,6 +66,7 @@ function frame() {
 
 async function speak(lang) {
   await useLang(lang);
+  announce("");
   frame();
   bar();
   await show();
@@ -101,7 +102,10 @@ async function start() {
   const me = await db.meta("me");
   await useLang(localStorage.getItem("lang") ? firstLang() : me?.lang in LANGS ? me.lang : firstLang());
   frame();
-  window.addEventListener("hashchange", () => { calm(); show().then(() => byId("main").focus()); });
+  window.addEventListener("hashchange", () => { calm(); show().then(() => {
+    scrollTo(0, 0);
+    byId("main").focus({ preventScroll: true });
+  }); });
   db.changes.addEventListener("change", refresh);
   news.addEventListener("change", bar);
   await show();

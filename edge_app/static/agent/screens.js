@@ -108,7 +108,7 @@ async function record(id) {
   const edit = async () => { const fresh = await fill.reopen(found, form, me.id); location.hash = `#/draft/${fresh.id}`; };
   return h("article", {}, h("h1", {}, await titleOf(found)),
     h("p", { class: "where" }, h("bdi", {}, fieldName(known, event.subject) || event.body.name || t("no_field")), " ", when(event.at.utc_s)),
-    h("p", {}, badge(found.state), found.seq && h("bdi", { class: "seq" }, ` ${found.seq}`)),
+    h("p", {}, badge(found.state), found.seq && h("bdi", { class: "seq" }, `nº ${found.seq}`)),
     event.author !== me?.id && notice("", "person", h("p", {}, tt("other_person"))),
     found.state === "refused" && notice("bad", "warning", h("p", {}, h("strong", {}, tt("why_refused")), " ", problem?.title || ""), h("ul", {}, await reasons(problem, form)), h("p", {}, tt("what_to_do"))),
     later && notice("", "again", h("p", {}, h("a", { href: `#/record/${later.id}` }, tt("was_corrected")))),
