@@ -19,9 +19,10 @@ import click
 
 from edge_app.cli_common import EXIT, HOME, JSON, guarded, progress
 from edge_app.cli_count import count
+from edge_app.cli_fields import farms, fields
 from edge_app.cli_forms import forms, observations
 from edge_app.cli_guard import access, audit, retention
-from edge_app.cli_fields import farms, fields
+from edge_app.cli_import import import_file
 from edge_app.cli_model import model
 from edge_app.cli_packs import keys
 from edge_app.cli_person import person
@@ -186,6 +187,9 @@ main.add_command(model)
 main.add_command(count)
 main.add_command(scenes)
 main.add_command(series)
+main.add_command(import_file)
+main.add_command(forms)
+main.add_command(observations)
 main.add_command(person)
 main.add_command(audit)
 main.add_command(retention)

@@ -15,11 +15,11 @@ from typing import Any, Self
 class ServedNode:
     """``with ServedNode(home) as node:``; ``environ`` are extra variables."""
 
-    def __init__(self, home: Path, *, port: int = 0, **environ: str) -> None:
+    def __init__(self, home: Path, port: int = 0, /, **environ: str) -> None:
         self.home = home
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "edge_app.cli", "serve", "--home", str(home), "--port", str(port),
-             "--json"],
+            [sys.executable, "-m", "edge_app.cli", "serve", "--home", str(home), "--port",
+             str(port), "--json"],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=os.environ | environ,

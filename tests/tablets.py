@@ -1,4 +1,4 @@
-"""An agent's tablet: a real Chromium that keeps its storage, and a node where the agent is known."""
+"""An agent's tablet: a Chromium that keeps its storage, and a node where the agent is known."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, BinaryIO, cast
 
@@ -61,7 +62,11 @@ def land() -> Response:
     registry = ground().registry
     fields = registry.fields()
     seasons = [season for field in fields for season in registry.seasons(field.id)]
-    known = {"farms": registry.farms(), "fields": fields, "seasons": seasons}
+    known: dict[str, Sequence[Farm | Field | Season]] = {
+        "farms": registry.farms(),
+        "fields": fields,
+        "seasons": seasons,
+    }
     return tagged({name: [_plain(each) for each in things] for name, things in known.items()})
 
 

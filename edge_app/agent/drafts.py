@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from typing import Any
 
 from field_data.errors import PersonError
@@ -95,7 +96,7 @@ def _are_photos(value: Any) -> bool:
     )
 
 
-_SOUND = {
+_SOUND: dict[str, Callable[[Any], bool]] = {
     "id": _is_name,
     "kind": lambda value: value in [str(kind) for kind in TABLET_KINDS],
     "subject": lambda value: value == "" or _is_name(value),

@@ -117,11 +117,7 @@ def _events() -> Json:
 
 def _import() -> Json:
     text = {"type": "string", "description": "JSON Lines, see docs/tablet.md"}
-    said = _change("Keep what is in a tablet's file.", text, "Imported", 400, kind=_LINES)
-    return said
-
-
-_LINES = "application/x-ndjson"
+    return _change("Keep what is in a tablet's file.", text, "Imported", 400, kind="text/plain")
 
 
 def _diagnose() -> Json:

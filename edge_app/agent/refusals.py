@@ -5,10 +5,10 @@ from __future__ import annotations
 from flask import Blueprint, Response
 
 from edge_app.agent.words import RECORD_REFUSED, REFUSALS
-from edge_app.farmer.problems import ERRORS, problem
+from edge_app.farmer import problems
 from field_data.errors import GhallaError, PersonError
 
-STATUSES = {
+STATUSES = problems.STATUSES | {
     "id_taken": 409,
     "not_yours": 403,
     "too_large": 413,
@@ -26,6 +26,6 @@ def init_refusals(blueprint: Blueprint) -> None:
 
 
 def _refused(error: GhallaError) -> Response:
-    words = REFUSALS.get(error.code) or ERRORS.get(error.code, RECORD_REFUSED)
+    words = REFUSALS.get(error.code) or problems.ERRORS.get(error.code, RECORD_REFUSED)
     status = STATUSES.get(error.code, _OTHERWISE)
-    return problem(status, error.code, str(words), error.details)
+    return problems.problem(status, error.code, str(words), error.details)

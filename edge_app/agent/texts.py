@@ -42,7 +42,8 @@ TEXTS: dict[str, LazyString] = {
     "nothing_today": _l("No visit yet today."),
     "drafts": _l("Go on with"),
     "welcome": _l("This tablet is not known yet"),
-    "not_paired": _l("Nobody is logged in on this tablet. Do it once, near the box."),
+    "not_paired": _l("Nobody works with this tablet yet. Pair it once, near the box."),
+    "pair": _l("Pair this tablet"),
     "sign_in": _l("Log in"),
     "sign_in_other": _l("Log in as another person"),
     "try_again": _l("Try again"),
@@ -136,23 +137,18 @@ TEXTS: dict[str, LazyString] = {
     "send_now": _l("Send now"),
 }
 
-_BORROWED = re.compile(r'<span lang="(\w+)"')
-
-Entry = str | list[str]
+_BORROWED = re.compile(r"<span lang=")
 
 
-def catalogue() -> dict[str, dict[str, Entry]]:
-    """Key -> language -> words; words borrowed from another language are ``[text, language]``."""
+def catalogue() -> dict[str, dict[str, str]]:
+    """Key -> language -> words; a language that borrows them from another one is left out."""
     by_lang = {lang: _words(lang) for lang in LANGS}
-    return {key: {lang: words[key] for lang, words in by_lang.items()} for key in TEXTS}
+    return {
+        key: {lang: words[key] for lang, words in by_lang.items() if key in words} for key in TEXTS
+    }
 
 
-def _words(lang: str) -> dict[str, Entry]:
+def _words(lang: str) -> dict[str, str]:
     with force_locale(lang):
-        return {key: _entry(str(text)) for key, text in TEXTS.items()}
-
-
-def _entry(text: str) -> Entry:
-    other = _BORROWED.search(text)
-    plain = without_markup(text)
-    return [plain, other.group(1)] if other else plain
+        said = {key: str(text) for key, text in TEXTS.items()}
+    return {key: without_markup(text) for key, text in said.items() if not _BORROWED.search(text)}

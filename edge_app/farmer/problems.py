@@ -13,7 +13,7 @@ from edge_app.farmer import words
 from edge_app.i18n import without_markup
 from field_data.errors import BusyError, GhallaError, PersonError
 
-_STATUSES = {
+STATUSES = {
     "photo_too_large": 413,
     "unknown_diagnosis": 404,
     "login_needed": 401,
@@ -40,7 +40,7 @@ def init_problems(app: Flask) -> None:
 
 def status_of(error: GhallaError) -> int:
     """A status of the 400s for what the person can mend, else 503."""
-    return _STATUSES.get(error.code, 400) if isinstance(error, PersonError) else 503
+    return STATUSES.get(error.code, 400) if isinstance(error, PersonError) else 503
 
 
 def refusal(error: GhallaError) -> Response:

@@ -1,8 +1,8 @@
 """Records on a tablet while everything fails: ``python -m tests.journeys.chaos --records 500``.
 
 The line cuts a fifth of the replies after the request has reached the node, the node is killed
-(``kill -9``) and started again, the browser is closed and opened again, all at random moments.  What
-the tablet said it had kept must be on the node once: nothing lost, nothing doubled.
+(``kill -9``) and started again, the browser is closed and opened again, all at random moments.
+What the tablet said it had kept must be on the node once: nothing lost, nothing doubled.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ async ([seed, author]) => {
   const form = (await db.meta('forms')).said.forms.find((each) => each.id === 'scouting');
   const { fields } = await land.land();
   const draft = await fill.begin(form, [...fields.values()][seed % fields.size], author);
-  Object.assign(draft.values, { stage: 'bbch6', condition: 'healthy', plants: 20, photos: [small.sha256] });
+  const answers = { stage: 'bbch6', condition: 'healthy', plants: 20, photos: [small.sha256] };
+  Object.assign(draft.values, answers);
   draft.photos = [small.sha256];
   await db.attachPhoto(draft, small);
   await fill.keep(draft, draft.values);
@@ -74,9 +75,9 @@ class Outcome:
 
     def __str__(self) -> str:
         return (
-            f"{self.kept} records kept on the tablet, {self.arrived} on the node: {self.lost} lost, "
-            f"{self.doubled} doubled, {self.refused} refused; {self.photos} photos; "
-            f"{self.cut} of {self.replies} replies cut, node killed {self.kills} times, browser "
+            f"{self.kept} records kept on the tablet, {self.arrived} on the node: "
+            f"{self.lost} lost, {self.doubled} doubled, {self.refused} refused; "
+            f"{self.photos} photos; {self.cut} of {self.replies} replies cut, node killed {self.kills} times, browser "
             f"closed {self.closings} times; {self.seconds:.0f} s"
         )
 

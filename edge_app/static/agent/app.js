@@ -4,7 +4,7 @@ import { announce, byId, calm, h, icon } from "./dom.js";
 import * as db from "./db.js";
 import { LANGS, currentLang, direction, firstLang, t, tt, useLang } from "./texts.js";
 import { news, status, watch } from "./sync.js";
-import { screens } from "./screens.js";
+import { loginAddress, screens } from "./screens.js";
 
 let current = null, turn = 0;
 
@@ -43,12 +43,13 @@ async function bar() {
     trouble: ["warning", t("trouble")],
     idle: ["check", t("in_touch")],
   }[status.now];
-  const line = byId("state");
+  const line = byId("state"), known = status.now === "signin" ? h("a", { href: loginAddress() }, words) : h("span", {}, words);
   line.className = `state ${status.now}`;
-  line.replaceChildren(icon(iconName), h("span", {}, words),
+  const counts = [
     waiting > 0 && h("span", { class: "count", id: "unsent", data: { n: waiting } }, t("unsent_n", { n: waiting })),
-    refused > 0 && h("a", { class: "count bad", href: "#/refused" }, t("refused_n", { n: refused })));
-  [...line.childNodes].filter((node) => node.nodeType === 3).forEach((node) => node.remove());
+    refused > 0 && h("a", { class: "count bad", href: "#/refused" }, t("refused_n", { n: refused })),
+  ];
+  line.replaceChildren(icon(iconName), known, ...counts.filter(Boolean));
 }
 
 function frame() {
@@ -65,6 +66,7 @@ function frame() {
 
 async function speak(lang) {
   await useLang(lang);
+  announce("");
   frame();
   bar();
   await show();
@@ -100,7 +102,10 @@ async function start() {
   const me = await db.meta("me");
   await useLang(localStorage.getItem("lang") ? firstLang() : me?.lang in LANGS ? me.lang : firstLang());
   frame();
-  window.addEventListener("hashchange", () => { calm(); show().then(() => byId("main").focus()); });
+  window.addEventListener("hashchange", () => { calm(); show().then(() => {
+    scrollTo(0, 0);
+    byId("main").focus({ preventScroll: true });
+  }); });
   db.changes.addEventListener("change", refresh);
   news.addEventListener("change", bar);
   await show();

@@ -41,12 +41,13 @@ export async function imported(file, progress) {
   const sum = { kept: 0, refused: [] };
   for (let at = 0; at < file.size;) {
     const end = await endOfLine(file, at + PIECE_BYTES);
-    const { said } = await call("POST", "import", { body: file.slice(at, end), type: "application/x-ndjson", patience_s: 300 });
+    const { said } = await call("POST", "import", { body: file.slice(at, end), type: "text/plain", patience_s: 300 });
     for (const item of said.items) {
       if (!item.ok) sum.refused.push(item);
       else if (item.event) {
         sum.kept += 1;
-        await db.amendRecord(item.event, { state: item.state, seq: item.seq, problem: null });
+        if (item.state === "erased") await db.dropRecord(item.event);
+        else await db.amendRecord(item.event, { state: item.state, seq: item.seq, problem: null });
       }
     }
     at = end;

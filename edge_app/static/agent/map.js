@@ -21,7 +21,7 @@ function leaflet() {
 // is for drawing.
 export async function showMap(box, fields, { drawing = false, here = null, onTap = null } = {}) {
   const L = await leaflet();
-  const map = L.map(box, { zoomControl: true, attributionControl: false, minZoom: 4, maxZoom: 20 });
+  const map = L.map(box, { attributionControl: false, minZoom: 4, maxZoom: 20, zoomAnimation: false });
   map.zoomControl.setPosition(document.dir === "rtl" ? "topright" : "topleft");
   L.DomUtil.addClass(box, "paper");
   const outlines = L.featureGroup([...fields.values()].map((field) => outline(L, field, drawing)));
@@ -52,7 +52,7 @@ export async function showMap(box, fields, { drawing = false, here = null, onTap
       L.circleMarker([lat, lon], { radius: 5, color: "#1a56b0", fillOpacity: 1 }).addTo(me);
       if (move) map.setView([lat, lon], Math.max(map.getZoom(), 17));
     },
-    stop: () => map.remove(),
+    stop: () => map.stop().remove(),
   };
 }
 

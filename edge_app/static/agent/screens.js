@@ -2,7 +2,6 @@
 
 import { announce, button, h, icon, linkButton, notice } from "./dom.js";
 import * as db from "./db.js";
-import * as draw from "./draw.js";
 import * as fill from "./fill.js";
 import { exported, imported, save } from "./exchange.js";
 import { fieldName, land, sorted } from "./land.js";
@@ -71,11 +70,11 @@ async function home() {
     h("h2", {}, tt("today")),
     today.length ? h("ul", { class: "rows", id: "today" }, await lines(today, known)) : h("p", {}, tt("nothing_today")));
 }
-const loginAddress = () => `/${currentLang()}/staff/login?next=/agent/`;
+export const loginAddress = () => `/${currentLang()}/staff/login?next=/agent/`;
 const redraw = () => window.dispatchEvent(new HashChangeEvent("hashchange"));
 
 const stranger = () => h("div", {}, h("h1", {}, tt("welcome")), notice("", "lock", h("p", {}, tt("not_paired"))),
-  linkButton(tt("sign_in"), "person", loginAddress(), "main"), button(tt("try_again"), "again", () => sync(true)));
+  linkButton(tt("pair"), "shield", "/agent/pair", "main"), linkButton(tt("sign_in"), "person", loginAddress()), button(tt("try_again"), "again", () => sync(true)));
 
 async function draftLine(draft, known) {
   const form = await formOf(draft.form, draft.version);
@@ -109,7 +108,7 @@ async function record(id) {
   const edit = async () => { const fresh = await fill.reopen(found, form, me.id); location.hash = `#/draft/${fresh.id}`; };
   return h("article", {}, h("h1", {}, await titleOf(found)),
     h("p", { class: "where" }, h("bdi", {}, fieldName(known, event.subject) || event.body.name || t("no_field")), " ", when(event.at.utc_s)),
-    h("p", {}, badge(found.state), found.seq && h("bdi", { class: "seq" }, ` ${found.seq}`)),
+    h("p", {}, badge(found.state), found.seq && h("bdi", { class: "seq" }, `nº ${found.seq}`)),
     event.author !== me?.id && notice("", "person", h("p", {}, tt("other_person"))),
     found.state === "refused" && notice("bad", "warning", h("p", {}, h("strong", {}, tt("why_refused")), " ", problem?.title || ""), h("ul", {}, await reasons(problem, form)), h("p", {}, tt("what_to_do"))),
     later && notice("", "again", h("p", {}, h("a", { href: `#/record/${later.id}` }, tt("was_corrected")))),
@@ -205,6 +204,6 @@ async function bringIn(file) {
   sync(true);
 }
 
-const drawScreen = async () => draw.screen(await land(), await vocabulary(), (await db.meta("me"))?.id);
+const drawScreen = async () => (await import("./draw.js")).screen(await land(), await vocabulary(), (await db.meta("me"))?.id);
 
 export const screens = { home, field, draft, record, records, refused, map, more, draw: drawScreen };

@@ -131,7 +131,9 @@ async function sendPhoto(sha256, anew = false) {
 async function sendEvent(record, second = false) {
   try {
     const { said } = await call("PUT", `events/${record.id}`, json(record.event));
-    await db.amendRecord(record.id, { state: said.state, seq: said.seq, node: said.node, warnings: said.warnings, problem: null });
+    // Erased on the node on somebody's wish: it must not stay here either.
+    if (said.state === "erased") await db.dropRecord(record.id);
+    else await db.amendRecord(record.id, { state: said.state, seq: said.seq, node: said.node, warnings: said.warnings, problem: null });
   } catch (error) {
     // The node tidied photos away that no record used yet: send them once more.
     if (second || error.code !== "photo_missing") throw error;

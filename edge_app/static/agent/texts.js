@@ -21,8 +21,7 @@ export async function useLang(wish) {
   document.title = t("app_name");
 }
 
-// An entry is a text, or [text, language] where it is borrowed from another language.
-const entry = (key) => [catalogue[key]?.[lang] ?? key].flat();
+const entry = (key) => pick(catalogue[key] || { [lang]: key });
 const fill = (text, values) => text.replace(/\{(\w+)\}/g, (all, name) => values[name] ?? all);
 
 export const t = (key, values = {}) => fill(entry(key)[0], values);
@@ -41,7 +40,7 @@ function marked(text, other) {
   return span;
 }
 
-// A text that came with data: {ar: …, fr: …}.
+// A text of {ar: …, fr: …} and its language; the next one that its readers know where it is not there.
 export function pick(texts = {}) {
   const other = FALLBACK[lang].find((each) => texts[each]) || Object.keys(texts)[0];
   return [texts[other] || "", other];
