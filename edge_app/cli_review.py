@@ -108,13 +108,13 @@ def _people(people: People) -> Iterator[str]:
 
 
 def _kappa(each: Agreement) -> str:
-    from models.agreement import MIN_PAIRS
+    from models.agreement import MIN_PAIRS, MIN_SAID
 
     alike = f"alike {each.alike} of {each.pairs}"
     if each.kappa is not None:
         return f"kappa {each.kappa:.2f} ({each.low:.2f} to {each.high:.2f}), {alike}"
-    why = f"needs {MIN_PAIRS} pairs" if each.pairs < MIN_PAIRS else "always the same answer"
-    return f"no kappa ({why}), {alike}"
+    few = f"needs {MIN_PAIRS} pairs, {MIN_SAID} with that answer, and more than one answer"
+    return f"no kappa ({few}), {alike}"
 
 
 def _model(model: Model) -> Iterator[str]:
