@@ -35,7 +35,7 @@ class Line:
 @blueprint.get("/review/agreement")
 def review_agreement() -> str:
     """Cohen's kappa overall, by two people and by condition; the model against people."""
-    found = figures(desk().cases(), desk().shares)
+    found = figures(list(desk().cases()), desk().shares)
     people = found.people
     by_label = sorted(people.by_label.items(), key=lambda each: -each[1].pairs)
     return render_template(
