@@ -147,7 +147,7 @@ def forget(home: Path, as_json: bool, code: str | None, older_than: int | None) 
 
     def action() -> None:
         from edge_app.answer import spoken_code
-        from edge_app.health import open_local, open_log
+        from edge_app.health import open_log
         from field_data.clock import now
 
         if (code is None) == (older_than is None):
@@ -158,8 +158,6 @@ def forget(home: Path, as_json: bool, code: str | None, older_than: int | None) 
             else:
                 digits = "".join(filter(str.isdigit, code or ""))
                 chosen = [each for each in log.ids() if spoken_code(each) == digits]
-            with open_local(home) as (sets, _, _):
-                sets.forget_from(chosen)
             log.forget(chosen)
         if not chosen and code is not None:
             raise PersonError("unknown_diagnosis", f"no answer has the code {code}")

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from edge_app.advice import load_advice
 from edge_app.answer import spoken_code
 from edge_app.ground import Ground, open_ground
-from edge_app.local_photos import reviewed_photos
+from edge_app.local_photos import newest, reviewed_photos
+from edge_app.node import FarmNode
 from edge_app.settings import read_settings
 from field_data.diagnoses import DiagnosisLog
 from field_data.people import Person, Role
@@ -228,6 +230,24 @@ class TestTeach:
         assert len(list((home / "photos").glob("??/*.jpg"))) == files - 1 - number
         restored = said(ghalla("model", "restore", *wheat, "--version", "1", "--json"))[0]
         assert restored["photos"] == left["photos"]  # no way back to an erased photo
+
+    def test_a_running_node_unlearns_what_is_erased(self, home: Path) -> None:
+        with FarmNode(home, load_advice()) as node:
+            photos = lesson(0, 7)
+            made = [node.diagnose([each], "TRZAX", consent="1") for each in photos]
+            for each in made:
+                node.ground.reviews.submit(each.id, ANN, RUST)
+            found = newest(node.ground, RUST)
+            origins = {shot.photo: shot.case.diagnosis.id for shot, _ in found}
+            given = [(shot.photo, jpeg) for shot, jpeg in found]
+            taught = node.teach(*RUST, "", given, origins)  # type: ignore[arg-type]
+            first = origins[taught.taken[0]]
+            before = node.diagnose([photos[-1]], "TRZAX", consent=None).candidates[0]
+            node.forget([first])
+            [left] = node.local_sets()
+            after = node.diagnose([photos[-1]], "TRZAX", consent=None).candidates[0]
+            assert before.local_photos == len(taught.taken)
+            assert after.local_photos == len(left.photos) == len(taught.taken) - 1
 
     def test_too_few_reviewed_photos_teach_nothing(self, home: Path) -> None:
         wheat = ("--home", home, "--crop", "wheat", "--condition", "PUCCST")
