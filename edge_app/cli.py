@@ -19,7 +19,9 @@ import click
 
 from edge_app.cli_common import EXIT, HOME, JSON, guarded, progress
 from edge_app.cli_count import count
+from edge_app.cli_guard import access, audit, retention
 from edge_app.cli_model import model
+from edge_app.cli_person import person
 from edge_app.cli_review import review
 from edge_app.languages import LANGS
 from field_data.errors import KeeperError, PersonError
@@ -71,11 +73,16 @@ def serve(home: Path, host: str | None, port: int | None, as_json: bool) -> None
 
     def ready(node: FarmNode, addresses: list[str]) -> None:
         parts = node.health()
+        code = node.ground.gate.setup_code()
+        setup = [f"{address}/fr/staff/setup?code={code}" for address in addresses if code]
         if as_json:
-            click.echo(json.dumps({"addresses": addresses, "ok": all(p.ok for p in parts)}))
+            said = {"addresses": addresses, "ok": all(p.ok for p in parts), "setup": setup}
+            click.echo(json.dumps(said))
         else:
             click.echo(f"Ghalla is ready: {'  '.join(addresses)}")
             click.echo("Open it on this machine or a phone on the same Wi-Fi; Ctrl-C stops it.")
+            if code:
+                click.echo(f"Nobody keeps this node yet. Become its keeper: {'  '.join(setup)}")
             for part in parts:
                 if not part.ok:
                     click.echo(f"  needs care: {part.name}: {part.detail}", err=True)
@@ -169,6 +176,10 @@ def forget(home: Path, as_json: bool, code: str | None, older_than: int | None) 
 main.add_command(model)
 main.add_command(count)
 main.add_command(review)
+main.add_command(person)
+main.add_command(audit)
+main.add_command(retention)
+main.add_command(access)
 
 
 @main.command()

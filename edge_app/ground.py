@@ -16,6 +16,8 @@ from field_data.events import EventLog
 from field_data.node_identity import node_id
 from field_data.people import People
 from field_data.photos import PhotoStore
+from field_data.privacy import Privacy
+from field_data.retention import Retention, Rules
 from field_data.review_desk import ReviewDesk
 
 
@@ -35,6 +37,22 @@ class Ground:
         self.gate = Gate(store, self.people, self.audit)
         log = DiagnosisLog(store, photos)
         self.reviews = ReviewDesk(store, log, self.events, self.settings.shares)
+        self.privacy = Privacy(
+            store, photos, self.events, self.people, self.audit, self.gate.forget_person
+        )
+        self.retention = Retention(self._rules(), store, photos, self.events, self.audit)
+
+    def daily(self) -> None:
+        """What is done once a day: what is too old goes."""
+        self.gate.sessions.tidy()
+        self.retention.run()
+
+    def _rules(self) -> Rules:
+        return Rules(
+            self.settings.keep_answers_days,
+            self.settings.keep_observation_photos_days,
+            self.settings.keep_audit_days,
+        )
 
 
 @contextmanager

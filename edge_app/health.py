@@ -10,6 +10,7 @@ from pathlib import Path
 from edge_app.advice import Advice
 from edge_app.seam import Part
 from edge_app.settings import Settings, read_settings
+from field_data.audit_log import AuditLog
 from field_data.clock import now
 from field_data.diagnoses import DiagnosisLog
 from field_data.document_store import DocumentStore
@@ -96,6 +97,18 @@ def trap_part(folder: Path) -> Part:
     return Part("traps", True, "ok", f"{found['name']} {found['version']}")
 
 
+def audit_part(log: AuditLog, last: int | None = None) -> Part:
+    """The audit log (or its ``last`` entries): the chain is whole.
+
+    The last hash is shown so that the keeper can note it elsewhere.
+    """
+    chain = log.verify(last)
+    if not chain.sound:
+        detail = f"entry {chain.broken_at}: {chain.problem}; see: ghalla audit"
+        return Part("audit", False, "audit_broken", detail)
+    return Part("audit", True, "ok", f"{chain.entries} entries, last hash {chain.head[:16]}")
+
+
 def clock_part() -> Part:
     """Where the time comes from.  A box without a clock works on, so this is never a fault."""
     instant = now()
@@ -142,8 +155,9 @@ def check_home(home: Path) -> list[Part]:
         fonts_part(),
     ]
     try:
-        with open_log(home) as log:
-            store = store_part(home, log)
+        with DocumentStore(store_of(home), set_aside=False) as documents:
+            store = store_part(home, DiagnosisLog(documents, PhotoStore(home / "photos")))
+            parts.append(audit_part(AuditLog(documents, home)))
     except KeeperError as error:
         if error.code == "no_home":
             raise

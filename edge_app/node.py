@@ -33,6 +33,8 @@ from models.counting import CountReading
 from models.diagnosis import Diagnoser, Reading
 
 MODEL_FOLDER = Path(__file__).parents[1] / "models" / "leaf_health"
+# Anybody may ask how the box is: that must cost little.  ``ghalla check`` reads the whole log.
+_WATCHED = 200
 TRAP_FOLDER = MODEL_FOLDER.parent / "trap_insects"
 
 
@@ -97,6 +99,7 @@ class FarmNode:
             self.ground = Ground(self._store, self._photos, self.id, self.settings)
             # Beside a store that was set aside every photo looks unused: keep them until the
             # keeper has looked at it.
+            self.ground.privacy.resume()
             if not health.set_aside(home):
                 self._log.tidy()
             self._pin = PinGuard(self.settings.teach_pin)
@@ -233,6 +236,7 @@ class FarmNode:
             health.disk_part(self.home, self.settings),
             *health.model_parts(self._model, self._live.name, self._live.life),
             health.trap_part(TRAP_FOLDER),
+            health.audit_part(self.ground.audit, last=_WATCHED),
             health.clock_part(),
             health.advice_part(self._advice),
             health.fonts_part(),

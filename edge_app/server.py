@@ -18,6 +18,7 @@ from flask import Flask
 
 from edge_app.advice import Advice, load_advice
 from edge_app.farmer.uploads import MAX_REQUEST_BYTES
+from edge_app.jobs import daily
 from edge_app.node import FarmNode
 from edge_app.web import create_app
 from field_data.errors import KeeperError
@@ -125,7 +126,7 @@ def serve(
     # A full queue is ordinary and answered; waitress would log every request that waits for it.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     advice = advice or load_advice()
-    with FarmNode(home, advice) as node, _uploads_on_disk(home):
+    with FarmNode(home, advice) as node, _uploads_on_disk(home), daily(node.ground.daily):
         host, port = host or node.settings.host, node.settings.port if port is None else port
         with _listen(host, port) as listening:
             server = _server(create_app(node, advice), node, listening)

@@ -37,9 +37,21 @@ class Settings:
     teach_pin: str = _setting("", "PIN of the page /teach, 6 characters or more; without, no page.")
     review_sample_percent: int = _setting(5, "Share of all answers that people check at random.")
     review_second_percent: int = _setting(20, "Share of reviews that a second person makes again.")
+    tablet_url: str = _setting("", "Address in the QR code of a tablet; empty: as the page's own.")
+    keep_answers_days: int = _setting(0, "Answers and photos go after so many days; 0: never.")
+    keep_observation_photos_days: int = _setting(
+        0, "Photos of agents' records go after so many days, sent or not; 0: never."
+    )
+    keep_audit_days: int = _setting(0, "Entries of the audit log go after so many days; 0: never.")
 
     def __post_init__(self) -> None:
+        days = (self.keep_answers_days, self.keep_observation_photos_days, self.keep_audit_days)
         wrong = {
+            "keep_…_days must not be negative": min(days) < 0,
+            "tablet_url must begin with http:// or https://": not self.tablet_url.startswith(
+                ("https://", "http://")
+            )
+            and self.tablet_url != "",
             "port must be 0 to 65535": not 0 <= self.port <= 65535,
             "workers must be 1 to 16": not 1 <= self.workers <= 16,
             "queue must be 0 to 500": not 0 <= self.queue <= 500,

@@ -69,6 +69,7 @@ def create_app(node: Node, advice: Advice) -> Flask:
     app.register_blueprint(api.blueprint)
     app.register_blueprint(me.blueprint)
     app.register_blueprint(staff.blueprint)
+    app.register_blueprint(staff.pairing.blueprint)
     problems.init_problems(app)
     app.before_request(_refuse_other_sites)
     guard.init_guard(app)

@@ -32,6 +32,7 @@ _METHODS = [("templates/**.html", "jinja2"), ("**.py", "python")]
 _KEYWORDS: dict[str, Any] = {
     "_": None,
     "_l": None,
+    "_mark": None,
     "gettext": None,
     "ngettext": (1, 2),
     "plain": None,

@@ -8,6 +8,7 @@ entries cut off at the end are missed.  Entries hold ids and codes, never names 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -51,6 +52,7 @@ class Action(StrEnum):
     ERASED = "erased"
     RETENTION = "retention"
     TRIMMED = "trimmed"
+    LOSS_ACCEPTED = "loss_accepted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,8 @@ class AuditLog:
         """
         said = {"actor": actor, "action": str(action), "subject": subject, "details": dict(details)}
         with exclusive(self._lock):
+            if self._last() is None and not self._head.exists():
+                self._anchor(0, _BEGIN)  # from the first entry on the file is there
             with self._store.transaction():
                 last = self._last()
                 prev = _BEGIN if last is None else last.hash
@@ -110,11 +114,33 @@ class AuditLog:
                 plain = {"at": asdict(now()), **said, "prev": prev}
                 hash = link({"seq": seq, **plain})
                 self._table.update({**plain, "hash": hash}, doc_ids=[seq])
-            self._anchor(seq, hash)
+            if action is Action.LOSS_ACCEPTED or self._anchored(prev):
+                self._anchor(seq, hash)
         return _entry(Document({**plain, "hash": hash}, seq))
+
+    def _anchored(self, prev: str) -> bool:
+        """Whether the file may move on: it must name an entry that is there.
+
+        Otherwise it stays as it is, so that the next entry does not hide that others are missing.
+        """
+        try:
+            seq, hash = self._told()
+        except (ValueError, TypeError, KeyError, OSError):
+            return False
+        row = self._table.get(doc_id=seq)
+        return hash in (prev, _BEGIN) or (isinstance(row, Document) and row["hash"] == hash)
 
     def _anchor(self, seq: int, hash: str) -> None:
         write_atomic(self._head, json.dumps({"seq": seq, "hash": hash}).encode())
+
+    def _told(self) -> tuple[int, str]:
+        """The last entry as the file names it."""
+        told = json.loads(self._head.read_bytes())
+        return int(told["seq"]), str(told["hash"])
+
+    def accept_loss(self, actor: str) -> Entry:
+        """Begin to watch the end anew, after a damaged store was set aside; the log says so."""
+        return self.append(actor, Action.LOSS_ACCEPTED, details={"problem": self.verify().problem})
 
     def latest(self, limit: int = 200) -> list[Entry]:
         """The last entries, newest first."""
@@ -131,26 +157,27 @@ class AuditLog:
         rows = {row.doc_id: row for part in mine for row in self._table.search(part)}
         return [_entry(rows[seq]) for seq in sorted(rows)]
 
-    def verify(self) -> Chain:
-        """Walk the whole chain; names the first entry that is not what it was."""
-        entries = self.all()
+    def verify(self, last: int | None = None) -> Chain:
+        """Walk the chain (or its ``last`` entries); names the first that is not what it was."""
+        whole = last is None
+        entries = self.all() if last is None else self.latest(last)[::-1]
         head = entries[-1].hash if entries else _BEGIN
-        fault = _first_fault(entries) or self._cut_off({entry.seq: entry for entry in entries})
-        return Chain(len(entries), head, *(fault or ()))
+        fault = _first_fault(entries, whole=whole)
+        fault = fault or self._cut_off({entry.seq: entry for entry in entries})
+        return Chain(len(self._table), head, *(fault or ()))
 
     def _cut_off(self, entries: Mapping[int, Entry]) -> tuple[int, str] | None:
         """Whether the entry that the file names is missing.
 
-        The file may be one entry behind after a power cut; it is never ahead.
+        The file may be an entry behind after a power cut; it is never ahead.
         """
         try:
-            told = json.loads(self._head.read_bytes())
-            seq, hash = int(told["seq"]), str(told["hash"])
+            seq, hash = self._told()
         except FileNotFoundError:
             return (min(entries), "the file with the last hash is missing") if entries else None
         except (ValueError, TypeError, KeyError, OSError):
             return 0, "the file with the last hash cannot be read"
-        if seq in entries and entries[seq].hash == hash:
+        if hash == _BEGIN or (seq in entries and entries[seq].hash == hash):
             return None
         return seq, "entries at the end are missing"
 
@@ -159,16 +186,26 @@ class AuditLog:
 
         Only from the beginning, and the chain says so: the next entry names the last one removed.
         """
-        old: list[Entry] = []
-        for entry in self.all():
-            if entry.at.trust is Trust.UNKNOWN or entry.at.utc_s >= before_utc_s:
-                break
-            old.append(entry)
-        if old:
+        if old := self._older_than(before_utc_s):
             details = {"up_to": old[-1].seq, "hash": old[-1].hash, "removed": len(old)}
             self.append(actor, Action.TRIMMED, details=details)
             self._table.remove(doc_ids=[entry.seq for entry in old])
         return len(old)
+
+    def older_than(self, utc_s: float) -> int:
+        """How many entries :meth:`trim` would remove."""
+        return len(self._older_than(utc_s))
+
+    def _older_than(self, utc_s: float) -> list[Entry]:
+        """Up to the last entry whose date can be trusted and is older; those before it are too."""
+
+        def dated(entry: Entry) -> bool:
+            return entry.at.trust is not Trust.UNKNOWN
+
+        first = list(itertools.takewhile(lambda e: not dated(e) or e.at.utc_s < utc_s, self.all()))
+        while first and not dated(first[-1]):
+            first.pop()
+        return first
 
     def _last(self) -> Entry | None:
         found = self._table.after(self._table.last_id() - 1, 1)
@@ -181,16 +218,11 @@ def link(said: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _first_fault(entries: list[Entry]) -> tuple[int, str] | None:
+def _first_fault(entries: list[Entry], *, whole: bool) -> tuple[int, str] | None:
     if not entries:
         return None
     first = entries[0]
-    trims = {
-        entry.details.get("hash"): entry.details.get("up_to")
-        for entry in entries
-        if entry.action == Action.TRIMMED
-    }
-    if first.prev != _BEGIN and trims.get(first.prev) != first.seq - 1:
+    if whole and first.prev != _BEGIN and not _trimmed_before(first, entries):
         return first.seq, "entries at the beginning are missing"
     prev = first.prev
     for entry in entries:
@@ -201,6 +233,15 @@ def _first_fault(entries: list[Entry]) -> tuple[int, str] | None:
             return entry.seq, "this entry was changed"
         prev = entry.hash
     return None
+
+
+def _trimmed_before(first: Entry, entries: list[Entry]) -> bool:
+    """Whether the chain says itself that what came before ``first`` was removed by the rules."""
+    return any(
+        entry.action == Action.TRIMMED
+        and (entry.details.get("hash"), entry.details.get("up_to")) == (first.prev, first.seq - 1)
+        for entry in entries
+    )
 
 
 def _entry(row: Document) -> Entry:

@@ -132,6 +132,11 @@ class People:
             self._refuse_taken(person.name, but=id)
             return self._change(id, active=True)
 
+    def erased(self, id: str) -> bool:
+        """Whether the person was forgotten already."""
+        person = self.get(id)
+        return person is not None and not person.name
+
     def erase(self, id: str) -> None:
         """Forget name and secret for good; only the id stays, which then means nobody.
 

@@ -24,8 +24,7 @@ class RunningTime:
         self._table = store.table(TABLE)
         self._clock = clock
         self._lock = threading.Lock()
-        row = next(iter(self._table.all()), None)
-        self._before = 0.0 if row is None else float(row["total_s"])
+        self._before = self._kept_s()
         self._since = clock()
 
     def now_s(self) -> float:
@@ -35,7 +34,13 @@ class RunningTime:
     def keep(self) -> float:
         """Write the running time down, durably, and return it."""
         with self._lock, self._store.transaction():
-            total_s = self.now_s()
-            if not self._table.update({"total_s": total_s}):
-                self._table.insert({"total_s": total_s})
-            return total_s
+            now_s = self.now_s()
+            # Another process (the command line) may have counted further, or less far.
+            kept_s = max(now_s, self._kept_s())
+            if not self._table.update({"total_s": kept_s}):
+                self._table.insert({"total_s": kept_s})
+            return now_s
+
+    def _kept_s(self) -> float:
+        row = next(iter(self._table.all()), None)
+        return 0.0 if row is None else float(row["total_s"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Self
 
@@ -12,7 +13,8 @@ from flask.testing import FlaskClient
 from edge_app import webassets
 from edge_app.access.gate import csrf_of
 from edge_app.access.guard import COOKIE
-from edge_app.advice import load_advice
+from edge_app.access.secrets import hashed, wants_passphrase
+from edge_app.advice import Advice, load_advice
 from edge_app.ground import Ground
 from edge_app.settings import Settings
 from edge_app.web import create_app
@@ -46,9 +48,8 @@ class Staff:
     app: Flask = field(init=False)
 
     def __post_init__(self) -> None:
-        webassets.compile_catalogues()
         self.node = StaffedNode(self.home, self.settings)
-        self.app = create_app(self.node, load_advice())
+        self.app = create_app(self.node, _advice())
         self.known: dict[Role, Person] = {}
 
     @property
@@ -61,6 +62,12 @@ class Staff:
         if role not in self.known:
             self.known[role] = self.ground.people.add(f"{role} one", role, "en")
         return self.known[role]
+
+    def secret(self, role: Role) -> str:
+        """Give the person with that role a secret, and return it."""
+        secret = PASSPHRASE if wants_passphrase(role) else PIN
+        self.ground.people.set_secret(self.person(role).id, hashed(secret))
+        return secret
 
     def stranger(self) -> FlaskClient:
         """A device on which nobody is logged in."""
@@ -84,3 +91,9 @@ class Staff:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+
+@cache
+def _advice() -> Advice:
+    webassets.compile_catalogues()
+    return load_advice()

@@ -30,7 +30,9 @@ class ServedNode:
         if "addresses" not in line:
             _, errors = self._process.communicate(timeout=20)
             raise RuntimeError(f"the node did not start: {line}{errors}")
-        self.address: str = json.loads(line)["addresses"][0]
+        said = json.loads(line)
+        self.address: str = said["addresses"][0]
+        self.setup: list[str] = said["setup"]
 
     @property
     def pid(self) -> int:

@@ -17,7 +17,7 @@ from edge_app.access.limits import (
     ROLES_WITH_TABLET,
     TABLET,
 )
-from field_data.audit_log import STRANGER, Action, AuditLog
+from field_data.audit_log import NODE, STRANGER, Action, AuditLog
 from field_data.document_store import DocumentStore
 from field_data.errors import PersonError
 from field_data.known_devices import KnownDevices
@@ -29,6 +29,8 @@ from field_data.sessions import Session, Sessions
 
 _FOR_EVER_S = 1e12  # a setup code lasts until the next start
 _NO_ONE = "setup"
+# A page that is opened again within so long is one look.
+_LOOK_S = 3600.0
 
 
 class Gate:
@@ -43,7 +45,8 @@ class Gate:
     ) -> None:
         self._people = people
         self._audit = audit
-        running = RunningTime(store, clock)
+        self._running = running = RunningTime(store, clock)
+        self._looks: dict[tuple[str, str], float] = {}
         self.sessions = Sessions(store, running)
         self.codes = OneTimeCodes(store, running)
         self._failures = LoginFailures(store, running)
@@ -52,7 +55,7 @@ class Gate:
 
     # --- name and secret ---------------------------------------------------------------------
 
-    def login(self, login: str, secret: str, *, device: str, known: str | None) -> Person:
+    def login(self, login: str, secret: str, *, known: str | None = None) -> Person:
         """The person of that name (or code) and secret.
 
         ``known`` is what a device holds that this person has used before: strangers who try that
@@ -118,10 +121,25 @@ class Gate:
         self._audit.append(actor, Action.SESSION_ENDED, person, {"sessions": ended})
         return ended
 
-    def end_session(self, actor: str, person: str, id: str) -> None:
-        """End one session of a person."""
-        if self.sessions.end(person, id):
+    def forget_person(self, person: str) -> None:
+        """Let nothing of a person who was erased open anything any more."""
+        self.end_sessions(NODE, person)
+
+    def end_session(self, actor: str, person: str, id: str) -> bool:
+        """End one session of a person; False if there is none of that id."""
+        ended = self.sessions.end(person, id)
+        if ended:
             self._audit.append(actor, Action.SESSION_ENDED, person, {"sessions": 1})
+        return ended
+
+    def looked_at(self, session: Session, subject: str) -> None:
+        """Note a look at private data, but not every reload of the page."""
+        seen, now_s = (session.id, subject), self._running.now_s()
+        if now_s - self._looks.get(seen, -_LOOK_S) < _LOOK_S:
+            return
+        self._looks = {k: at for k, at in self._looks.items() if now_s - at < _LOOK_S}
+        self._looks[seen] = now_s
+        self._audit.append(session.person, Action.VIEWED_PRIVATE, subject)
 
     # --- secrets and codes -------------------------------------------------------------------
 
@@ -169,14 +187,16 @@ class Gate:
         self.change_secret(person.id, person, secret, but=None)
         return person
 
-    def pairing_code(self, person: Person) -> str:
+    def pairing_code(self, actor: str, person: Person) -> str:
         """A code that logs a tablet in as that person, once, for ten minutes.
 
         Raises PersonError ``no_tablet_for_role``.
         """
         if person.role not in ROLES_WITH_TABLET:
             raise PersonError("no_tablet_for_role", "tablets are for agents and agronomists")
-        return self.codes.issue(Purpose.PAIRING, person.id, PAIRING_S)
+        code = self.codes.issue(Purpose.PAIRING, person.id, PAIRING_S)
+        self._audit.append(actor, Action.INVITED, person.id, {"tablet": True})
+        return code
 
     def pairing_of(self, code: str) -> Person | None:
         """Whom a pairing code is for."""

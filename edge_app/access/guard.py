@@ -8,7 +8,7 @@ from flask import Flask, Response, abort, current_app, g, redirect, request, url
 from werkzeug.wrappers import Response as AnyResponse
 
 from edge_app.access.gate import Gate, csrf_of, same
-from edge_app.access.routes import PUBLIC, ROUTES
+from edge_app.access.routes import PUBLIC, ROUTES, STAFF
 from edge_app.ground import Ground
 from field_data.errors import PersonError
 from field_data.people import Person
@@ -26,7 +26,7 @@ _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 def init_guard(app: Flask) -> None:
     """Ask at every request of ``app``, and give the templates ``person`` and ``csrf``."""
     app.before_request(guard)
-    app.jinja_env.globals.update(current_person=current_person, csrf=csrf_token)
+    app.jinja_env.globals.update(current_person=current_person, csrf=csrf_token, is_staff=is_staff)
 
 
 def ground() -> Ground:
@@ -60,6 +60,31 @@ def the_person() -> Person:
     if person is None:
         raise PersonError("login_needed", "log in first")
     return person
+
+
+def looked_at(subject: str) -> None:
+    """Write down that this person looked at private data of ``subject``, once a session and hour.
+
+    ``subject`` is the id of a person, farm, field or record.
+    """
+    session = current_session()
+    if session is not None:
+        gate().looked_at(session, subject)
+
+
+def must_know(secret: str) -> None:
+    """Ask for the secret again before what a stolen session must not be able to do.
+
+    Raises PersonError ``wrong_secret``, ``login_paused``; BusyError.
+    """
+    if not gate().right_secret(the_person(), secret):
+        raise PersonError("wrong_secret", "this is not your PIN or passphrase")
+
+
+def is_staff() -> bool:
+    """Whether an agent, an agronomist or the keeper is logged in."""
+    person = current_person()
+    return person is not None and person.role in STAFF
 
 
 def _found() -> tuple[Person, Session] | None:

@@ -44,10 +44,28 @@ ROUTES: dict[str, frozenset[Role] | None] = {
     "staff.login": PUBLIC,
     "staff.setup": PUBLIC,
     "staff.welcome": PUBLIC,
+    "pairing.tablet": PUBLIC,
     # Everybody who is logged in.
     "me.me": EVERYBODY,
     "staff.logout": EVERYBODY,
     "staff.home": EVERYBODY,
+    "staff.account": EVERYBODY,
+    "staff.account_secret": EVERYBODY,
+    "staff.account_end": EVERYBODY,
+    "staff.account_export": EVERYBODY,
+    "staff.account_erase": EVERYBODY,
+    # Tablets: for oneself; the keeper for agents and agronomists.
+    "staff.pair": STAFF,
+    # The keeper.
+    "staff.people": KEEPER,
+    "staff.person": KEEPER,
+    "staff.person_change": KEEPER,
+    "staff.person_invite": KEEPER,
+    "staff.person_active": KEEPER,
+    "staff.person_end": KEEPER,
+    "staff.person_export": KEEPER,
+    "staff.person_erase": KEEPER,
+    "staff.audit": KEEPER,
     # Reviews.
     "staff.review": STAFF,
     "staff.review_next": STAFF,

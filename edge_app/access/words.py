@@ -1,14 +1,25 @@
-"""What the door says when it does not open, in words."""
+"""Words chosen by a code: why the door does not open, roles, kinds of records, audited actions."""
 
 from __future__ import annotations
 
 from flask_babel import LazyString
 from flask_babel import lazy_gettext as _l
 
+from field_data.audit_log import Action
+from field_data.events import Kind
+from field_data.people import Role
+
+
+def _mark(text: str) -> str:
+    """Mark a text for the catalogues that is translated where it is used."""
+    return text
+
+
 ERRORS: dict[str, LazyString] = {
     "login_needed": _l("Log in first."),
     "wrong_login": _l("The name or the PIN is wrong."),
     "login_paused": _l("Too many wrong tries. Wait, then try again."),
+    "wrong_secret": _l("This is not your PIN or passphrase."),
     "not_allowed": _l("This page is not for your role."),
     "stale_form": _l("This page was open too long. Open it again and retry."),
     "not_twice": _l("The two are not the same. Write the same twice."),
@@ -20,4 +31,43 @@ ERRORS: dict[str, LazyString] = {
     "last_keeper": _l("This box must have a keeper. Make another person the keeper first."),
     "no_tablet_for_role": _l("Tablets are for agents and agronomists."),
     "unknown_person": _l("Nobody here is called like that."),
+}
+
+ROLES: dict[Role, str] = {
+    Role.FARMER: _mark("farmer"),
+    Role.AGENT: _mark("agent"),
+    Role.AGRONOMIST: _mark("agronomist"),
+    Role.KEEPER: _mark("keeper of the box"),
+}
+
+KINDS: dict[Kind, str] = {
+    Kind.OBSERVATION: _mark("Observation"),
+    Kind.FARM: _mark("Farm"),
+    Kind.FIELD: _mark("Field"),
+    Kind.SEASON: _mark("Season"),
+    Kind.CONSENT: _mark("Consent"),
+    Kind.REVIEW: _mark("Review"),
+    Kind.ERASURE: _mark("Erasure"),
+}
+
+ACTIONS: dict[Action, LazyString] = {
+    Action.SETUP: _l("became the first keeper"),
+    Action.LOGIN: _l("logged in"),
+    Action.LOGIN_FAILED: _l("wrong login"),
+    Action.LOGOUT: _l("logged out"),
+    Action.SESSION_ENDED: _l("devices logged out"),
+    Action.SECRET_CHANGED: _l("PIN changed"),
+    Action.INVITED: _l("got a code"),
+    Action.PAIRED: _l("paired a tablet"),
+    Action.PERSON_ADDED: _l("was added"),
+    Action.PERSON_RENAMED: _l("got another name"),
+    Action.ROLE_CHANGED: _l("got another role"),
+    Action.PERSON_DEACTIVATED: _l("may log in no longer"),
+    Action.PERSON_REACTIVATED: _l("may log in again"),
+    Action.VIEWED_PRIVATE: _l("private data looked at"),
+    Action.EXPORTED: _l("data exported"),
+    Action.ERASED: _l("data erased"),
+    Action.RETENTION: _l("old things removed"),
+    Action.TRIMMED: _l("old entries of this log removed"),
+    Action.LOSS_ACCEPTED: _l("loss of entries accepted"),
 }

@@ -103,6 +103,7 @@ PARTS: dict[str, LazyString] = {
     "advice": _l("Advice cards"),
     "update": _l("New version of the plant doctor"),
     "disk": _l("Free space"),
+    "audit": _l("Audit log"),
     "clock": _l("Clock"),
     "languages": _l("Languages and letters"),
 }

@@ -1,7 +1,11 @@
 """The pages of agents, agronomists and the keeper: behind a login."""
 
+from edge_app.staff import account as account
+from edge_app.staff import audit as audit
 from edge_app.staff import home as home
 from edge_app.staff import login as login
+from edge_app.staff import pairing as pairing
+from edge_app.staff import people as people
 from edge_app.staff import review as review
 from edge_app.staff import review_agreement as review_agreement
 from edge_app.staff.blueprint import blueprint as blueprint

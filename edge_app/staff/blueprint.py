@@ -5,13 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Blueprint
+from flask_babel import lazy_gettext
 
+from edge_app.access import words
 from edge_app.access.secrets import wants_passphrase
+from edge_app.farmer.view import when
 from edge_app.i18n import request_lang
 from edge_app.languages import LANGS
-from edge_app.staff import words
 
 blueprint = Blueprint("staff", __name__, url_prefix=f"/<any({', '.join(LANGS)}):lang>/staff")
+
+_ROLE_NAMES = {role: lazy_gettext(name) for role, name in words.ROLES.items()}
 
 
 @blueprint.url_value_preprocessor
@@ -20,13 +24,17 @@ def _take_lang(_endpoint: str | None, values: dict[str, str] | None) -> None:
     (values or {}).pop("lang", None)
 
 
-@blueprint.app_url_defaults
-def _add_lang(endpoint: str, values: dict[str, str]) -> None:
-    if endpoint.startswith("staff."):
-        values.setdefault("lang", request_lang())
+@blueprint.url_defaults
+def _add_lang(_endpoint: str, values: dict[str, str]) -> None:
+    values.setdefault("lang", request_lang())
 
 
 @blueprint.app_context_processor
 def _helpers() -> dict[str, Any]:
     """What the staff templates can call."""
-    return {"role_names": words.ROLES, "needs_passphrase": wants_passphrase}
+    return {
+        "role_names": _ROLE_NAMES,
+        "action_names": words.ACTIONS,
+        "needs_passphrase": wants_passphrase,
+        "when": when,
+    }

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from flask import render_template
 from flask_babel import LazyString
+from flask_babel import lazy_gettext as _l
 
 from edge_app.access.guard import the_person
 from edge_app.access.routes import allowed
@@ -22,7 +23,12 @@ class Entry:
 
 
 # Pages of other packages add theirs.
-ENTRIES: list[Entry] = []
+ENTRIES: list[Entry] = [
+    Entry("staff.account", _l("My account"), "lock"),
+    Entry("staff.pair", _l("Pair a tablet"), "near"),
+    Entry("staff.people", _l("People"), "person"),
+    Entry("staff.audit", _l("Audit log"), "search"),
+]
 
 
 @blueprint.get("/")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from flask import Response, abort, make_response, redirect, render_template, request, url_for
+from flask import abort, make_response, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from edge_app.access.guard import (
@@ -17,11 +17,11 @@ from edge_app.access.guard import (
     let_out,
     the_person,
 )
-from edge_app.farmer import problems
 from edge_app.i18n import request_lang
 from edge_app.staff.blueprint import blueprint
+from edge_app.staff.page import page
 from field_data.audit_log import Action
-from field_data.errors import BusyError, GhallaError, PersonError
+from field_data.errors import BusyError, PersonError
 from field_data.people import Person
 
 
@@ -31,16 +31,15 @@ def login() -> AnyResponse:
     ground()
     back = _own_path(request.values.get("next", ""))
     if request.method == "GET":
-        return _page("staff/login.html", back=back)
+        return page("staff/login.html", back=back)
     try:
         person = gate().login(
             request.form.get("login", ""),
             request.form.get("secret", ""),
-            device=device_name(),
             known=request.cookies.get(DEVICE_COOKIE),
         )
     except (PersonError, BusyError) as error:
-        return _page("staff/login.html", error, back=back)
+        return page("staff/login.html", error, back=back)
     return _come_in(person, back)
 
 
@@ -73,14 +72,14 @@ def setup() -> AnyResponse:
     if not gate().needs_keeper():
         abort(404)
     if request.method == "GET":
-        return _page("staff/setup.html")
+        return page("staff/setup.html")
     form = request.form
     try:
         _refuse_unlike(form.get("secret", ""), form.get("again", ""))
         name, code = form.get("name", ""), form.get("code", "")
         keeper = gate().set_up(code, name, request_lang(), form.get("secret", ""))
     except (PersonError, BusyError) as error:
-        return _page("staff/setup.html", error)
+        return page("staff/setup.html", error)
     return _come_in(keeper)
 
 
@@ -90,37 +89,20 @@ def welcome(code: str) -> AnyResponse:
     ground()
     person = gate().invited(code)
     if person is None:
-        return _page("staff/welcome.html", PersonError("bad_code"), invited=None)
+        return page("staff/welcome.html", PersonError("bad_code"), invited=None)
     if request.method == "GET":
-        return _page("staff/welcome.html", invited=person)
+        return page("staff/welcome.html", invited=person)
     try:
         _refuse_unlike(request.form.get("secret", ""), request.form.get("again", ""))
         gate().accept(code, request.form.get("secret", ""))
     except (PersonError, BusyError) as error:
-        return _page("staff/welcome.html", error, invited=person)
+        return page("staff/welcome.html", error, invited=person)
     return _come_in(person)
 
 
 def _refuse_unlike(secret: str, again: str) -> None:
     if secret != again:
         raise PersonError("not_twice", "the two are not the same")
-
-
-def _page(template: str, error: GhallaError | None = None, **values: object) -> Response:
-    return page(template, error, **values)
-
-
-def page(template: str, error: GhallaError | None = None, **values: object) -> Response:
-    """A page, with what went wrong in words and as its status."""
-    said = problems.sentence(error) if error else None
-    wait_s = error.details.get("wait_s") if error else None
-    if isinstance(error, BusyError):
-        wait_s = error.retry_after_s
-    text = render_template(template, sentence=said, wait_s=wait_s, **values)
-    response = make_response(text, problems.status_of(error) if error else 200)
-    if wait_s:
-        response.headers["Retry-After"] = str(wait_s)
-    return response
 
 
 def device_name() -> str:

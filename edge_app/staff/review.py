@@ -19,7 +19,7 @@ from edge_app.i18n import request_lang, spoken
 from edge_app.review_figures import counts
 from edge_app.staff.blueprint import blueprint
 from edge_app.staff.home import ENTRIES, Entry
-from edge_app.staff.login import page
+from edge_app.staff.page import page
 from field_data.errors import PersonError
 from field_data.people import Person, Role
 from field_data.review_desk import ReviewDesk

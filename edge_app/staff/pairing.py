@@ -1,0 +1,79 @@
+"""Pairing a tablet: a page with a code and its picture, and the page that the tablet opens."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from flask import Blueprint, current_app, make_response, redirect, request, url_for
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response as AnyResponse
+
+from edge_app.access.guard import gate, ground, let_in, must_know, the_person
+from edge_app.access.limits import PAIRING_S, ROLES_WITH_TABLET
+from edge_app.staff.blueprint import blueprint as staff
+from edge_app.staff.page import page
+from edge_app.staff.qr import qr
+from field_data.errors import BusyError, PersonError
+from field_data.people import Person, Role
+
+blueprint = Blueprint("pairing", __name__)
+# The tablets' app; its first page, once a tablet is paired.
+APP = "/agent/"
+
+
+@staff.route("/pair", methods=["GET", "POST"])
+def pair() -> AnyResponse:
+    """Choose for whom (agents: for themselves), then show the code."""
+    if request.method == "GET":
+        return page("staff/pair.html", choice=_choice())
+    person = next((each for each in _choice() if each.id == request.form.get("person")), None)
+    try:
+        if person is None:
+            raise PersonError("unknown_person")
+        must_know(request.form.get("own", ""))
+        code = gate().pairing_code(the_person().id, person)
+    except (PersonError, BusyError) as error:
+        return page("staff/pair.html", error, choice=_choice())
+    link = _tablet_address() + url_for("pairing.tablet", code=code, lang=person.lang)
+    minutes = round(PAIRING_S / 60)
+    return page(
+        "staff/pair_code.html", one=person, code=code, link=link, picture=qr(link), minutes=minutes
+    )
+
+
+def _choice() -> list[Person]:
+    """Whom this person may pair a tablet for."""
+    me = the_person()
+    if me.role is not Role.KEEPER:
+        return [me]
+    people = ground().people.all()
+    return [each for each in people if each.active and each.role in ROLES_WITH_TABLET]
+
+
+def _tablet_address() -> str:
+    return (ground().settings.tablet_url or request.host_url).rstrip("/")
+
+
+@blueprint.route("/agent/pair", methods=["GET", "POST"])
+def tablet() -> AnyResponse:
+    """What the tablet opens: asks before the code is used up, since cameras look ahead."""
+    ground()
+    code = request.values.get("code", "")
+    person = gate().pairing_of(code) if code else None
+    if request.method == "GET":
+        error = PersonError("bad_code") if code and person is None else None
+        return page("staff/tablet.html", error, one=person, code=code)
+    try:
+        _, token = gate().pair(code, request.form.get("device", "").strip())
+    except PersonError as error:
+        return page("staff/tablet.html", error, one=None, code=code)
+    response = make_response(redirect(APP if _there(APP) else url_for("staff.home"), 303))
+    let_in(response, token, tablet=True)
+    return response
+
+
+def _there(path: str) -> bool:
+    try:
+        return bool(current_app.url_map.bind(urlsplit(request.host_url).netloc).match(path))
+    except HTTPException:
+        return False
