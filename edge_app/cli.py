@@ -131,10 +131,13 @@ def asked(home: Path, as_json: bool) -> None:
     def action() -> None:
         from edge_app.answer import spoken_code
         from edge_app.health import open_log
+        from field_data.reviews import reviewable
 
         with open_log(home) as log:
             for each in log.asked():
-                code, page = spoken_code(each.id), f"/fr/result/{each.id}"
+                # Who is to review the photos should not read the answer first.
+                where = "staff/review/plant" if reviewable(each) else "result"
+                code, page = spoken_code(each.id), f"/fr/{where}/{each.id}"
                 if as_json:
                     said = {"code": code, "page": page, "crop": each.crop, "status": each.status}
                     click.echo(json.dumps(said))

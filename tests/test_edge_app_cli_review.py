@@ -86,6 +86,18 @@ def test_what_waits_and_what_came_of_it(home: Path) -> None:
     assert "Reviewed: 3" in shown
 
 
+def test_the_agents_list_leads_to_the_photos_and_not_to_the_answer(home: Path) -> None:
+    made, without = reviewed(home, plant()), reviewed(home, plant(consent=None))
+    with opened(home) as (_, log):
+        for each in (made, without):
+            log.ask_agent(each.id)
+    pages = [each["page"] for each in said(ghalla("asked", "--home", home, "--json"))]
+    assert pages == [f"/fr/staff/review/plant/{made.id}", f"/fr/result/{without.id}"]
+    with opened(home) as (ground, _):
+        ground.reviews.submit(made.id, ANN, LATE)
+    assert len(said(ghalla("asked", "--home", home, "--json"))) == 1
+
+
 def test_agreement_and_the_figure_without_bias(home: Path) -> None:
     """Sampled plants are answered rightly, the alerts and doubts beside them are not."""
     shares = share(home, 30)
