@@ -139,10 +139,13 @@ def asked(home: Path, as_json: bool) -> None:
     def action() -> None:
         from edge_app.answer import spoken_code
         from edge_app.health import open_log
+        from field_data.reviews import reviewable
 
         with open_log(home) as log:
             for each in log.asked():
-                code, page = spoken_code(each.id), f"/fr/result/{each.id}"
+                # Who is to review the photos should not read the answer first.
+                where = "staff/review/plant" if reviewable(each) else "result"
+                code, page = spoken_code(each.id), f"/fr/{where}/{each.id}"
                 if as_json:
                     said = {"code": code, "page": page, "crop": each.crop, "status": each.status}
                     click.echo(json.dumps(said))
@@ -162,7 +165,7 @@ def forget(home: Path, as_json: bool, code: str | None, older_than: int | None) 
 
     def action() -> None:
         from edge_app.answer import spoken_code
-        from edge_app.health import open_local, open_log
+        from edge_app.health import open_log
         from field_data.clock import now
 
         if (code is None) == (older_than is None):
@@ -173,8 +176,6 @@ def forget(home: Path, as_json: bool, code: str | None, older_than: int | None) 
             else:
                 digits = "".join(filter(str.isdigit, code or ""))
                 chosen = [each for each in log.ids() if spoken_code(each) == digits]
-            with open_local(home) as (sets, _, _):
-                sets.forget_from(chosen)
             log.forget(chosen)
         if not chosen and code is not None:
             raise PersonError("unknown_diagnosis", f"no answer has the code {code}")
@@ -190,6 +191,7 @@ main.add_command(series)
 main.add_command(import_file)
 main.add_command(forms)
 main.add_command(observations)
+main.add_command(review)
 main.add_command(person)
 main.add_command(audit)
 main.add_command(retention)

@@ -70,7 +70,7 @@ def import_file(
     """
 
     def action() -> None:
-        from edge_app.health import open_ground
+        from edge_app.home import open_ground
         from field_data.boundary_files import read_boundaries
 
         if (farm is None) == (new_farm is None):
@@ -94,7 +94,7 @@ def list_fields(home: Path, farm: str | None, geojson: bool, as_json: bool) -> N
     """List the fields that are worked with."""
 
     def action() -> None:
-        from edge_app.health import open_ground
+        from edge_app.home import open_ground
         from field_data.boundary_files import to_geojson
 
         with open_ground(home) as ground:
@@ -116,7 +116,7 @@ def list_farms(home: Path, as_json: bool) -> None:
     """List the farms that are worked with, and how many fields each has."""
 
     def action() -> None:
-        from edge_app.health import open_ground
+        from edge_app.home import open_ground
 
         with open_ground(home) as ground:
             known = [

@@ -33,7 +33,7 @@ def status(home: Path, as_json: bool) -> None:
         from field_data.reviews import queue
 
         with open_ground(home) as ground:
-            cases = ground.reviews.cases()
+            cases = list(ground.reviews.cases())
             waiting, ends = counts(queue(cases, ground.reviews.shares), cases)
         if as_json:
             click.echo(json.dumps({"waiting": waiting, "reviewed": ends}))
@@ -56,7 +56,7 @@ def agreement(home: Path, as_json: bool) -> None:
         from edge_app.review_figures import figures, plain
 
         with open_ground(home) as ground:
-            found = figures(ground.reviews.cases(), ground.reviews.shares)
+            found = figures(list(ground.reviews.cases()), ground.reviews.shares)
         said = [json.dumps(plain(found), ensure_ascii=False)] if as_json else _lines(found)
         for line in said:
             click.echo(line)
@@ -80,7 +80,7 @@ def export(home: Path, out: Path, as_json: bool) -> None:
         with open_ground(home) as ground:
             desk = ground.reviews
             source = f"node {ground.node}"
-            done = write(out, desk.cases(), ground.photos, load_advice(), source, desk.shares)
+            done = write(out, list(desk.cases()), ground.photos, load_advice(), source, desk.shares)
         if as_json:
             click.echo(json.dumps({"out": str(out), "photos": done, "split": SPLIT}))
         else:
@@ -108,13 +108,13 @@ def _people(people: People) -> Iterator[str]:
 
 
 def _kappa(each: Agreement) -> str:
-    from models.agreement import MIN_PAIRS
+    from models.agreement import MIN_PAIRS, MIN_SAID
 
     alike = f"alike {each.alike} of {each.pairs}"
     if each.kappa is not None:
         return f"kappa {each.kappa:.2f} ({each.low:.2f} to {each.high:.2f}), {alike}"
-    why = f"needs {MIN_PAIRS} pairs" if each.pairs < MIN_PAIRS else "always the same answer"
-    return f"no kappa ({why}), {alike}"
+    few = f"needs {MIN_PAIRS} pairs, {MIN_SAID} with that answer, and more than one answer"
+    return f"no kappa ({few}), {alike}"
 
 
 def _model(model: Model) -> Iterator[str]:

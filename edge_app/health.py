@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from edge_app.advice import Advice
-from edge_app.ground import Ground
 from edge_app.seam import Part
 from edge_app.settings import MB, Settings, read_settings
 from field_data.audit_log import AuditLog
@@ -186,17 +185,6 @@ def open_local(home: Path) -> Iterator[tuple[LocalSets, PhotoStore, str]]:
     with open_store(store_of(home), set_aside=False) as store:
         photos = PhotoStore(home / "photos")
         yield LocalSets(store, photos), photos, node_id(store)
-
-
-@contextmanager
-def open_ground(home: Path) -> Iterator[Ground]:
-    """The ground truth of a home, beside a server that may be running.
-
-    Raises:
-        KeeperError: as :func:`open_log`.
-    """
-    with DocumentStore(store_of(home), set_aside=False) as store:
-        yield Ground(store, PhotoStore(home / "photos"), node_id(store))
 
 
 def store_of(home: Path) -> Path:

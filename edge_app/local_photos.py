@@ -11,6 +11,7 @@ from edge_app.home import open_ground
 from edge_app.live_model import load_model
 from edge_app.review_export import Shot, reviewed_set
 from field_data.errors import PublisherError
+from field_data.reviews import Label
 from models.acceptance import MIN_PHOTOS, Decision, Labelled, Verdict, compare, judge
 from models.life import Refusal
 from models.manifest import LEAF_CLASSIFIER, read_header
@@ -34,7 +35,7 @@ def reviewed_photos(home: Path) -> list[Labelled]:
         return [(jpeg, shot.crop, shot.condition) for shot, jpeg in newest(ground)]
 
 
-def newest(ground: Ground, of: tuple[str, str] | None = None) -> list[tuple[Shot, bytes]]:
+def newest(ground: Ground, of: Label | None = None) -> list[tuple[Shot, bytes]]:
     """The `MOST` newest reviewed photos, oldest first; ``of``, a (crop, condition), those alone."""
     shots = reviewed_set(ground.reviews.cases())
     wanted = [shot for shot in shots if of in (None, (shot.crop, shot.condition))][-MOST:]

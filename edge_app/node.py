@@ -216,8 +216,7 @@ class FarmNode:
         return self._log.get(id)
 
     def forget(self, ids: Sequence[str]) -> None:
-        """Erase diagnoses with their photos, also where the node was taught with them."""
-        self._school.forget_from(ids)
+        """Erase diagnoses with their photos."""
         self._log.forget(ids)
 
     def ask_agent(self, id: str) -> None:

@@ -292,11 +292,6 @@ class School:
         self._lock = threading.Lock()
         self._held: tuple[Diagnoser, Teacher] | None = None
 
-    def forget_from(self, diagnoses: Iterable[str]) -> None:
-        """Remove for good what was taught with the photos of these diagnoses."""
-        with self._lock:
-            self._sets.forget_from(diagnoses)
-
     def teacher(self, model: Diagnoser) -> Teacher:
         """The teacher of ``model``, made on first use; waits for a lesson that is under way."""
         teacher = self._current(model)

@@ -11,6 +11,7 @@ from tinydb import where
 
 from field_data.document_store import DocumentStore
 from field_data.errors import GhallaError, PersonError
+from field_data.local_sets import LocalSets
 from field_data.photo_uses import PhotoUses
 from field_data.photos import PhotoStore, photo_of
 from field_data.types import (
@@ -25,6 +26,8 @@ from field_data.types import (
     Trust,
 )
 
+_AT_ONCE = 500
+
 
 class DiagnosisLog:
     """Diagnoses in ``store``, their photos in ``photos``."""
@@ -34,6 +37,7 @@ class DiagnosisLog:
         self._photos = photos
         self._log = store.table("diagnoses")
         self._uses = PhotoUses(store, photos)
+        self._taught = LocalSets(store, photos)
         self._asked = store.table("asked_agent")
         store.index("diagnoses", "id")
         store.index("asked_agent", "diagnosis")
@@ -79,9 +83,12 @@ class DiagnosisLog:
     def forget(self, ids: Iterable[str]) -> None:
         """Erase diagnoses, their place on the agent's list and the photos no one else uses.
 
-        Ids that are not there are passed over.
+        Their photos go also where the node was taught with them.  Ids that are not there are
+        passed over.
         """
+        ids = list(ids)
         with self._store.erasing():
+            self._taught.forget_from(ids)
             for id in ids:
                 self._uses.release(id)
                 self._log.remove(where("id") == id)
@@ -109,9 +116,12 @@ class DiagnosisLog:
 
     def with_photos(self) -> Iterator[Diagnosis]:
         """The diagnoses with kept photos, first made first; all others are not even read."""
-        for row in self._log.all():
-            if row["consent"] is not None and any(photo["sha256"] for photo in row["photos"]):
-                yield from_json(row)
+        last = 0
+        while rows := self._log.after(last, _AT_ONCE):
+            last = rows[-1].doc_id
+            for row in rows:
+                if row["consent"] is not None and any(photo["sha256"] for photo in row["photos"]):
+                    yield from_json(row)
 
     def older_than(self, utc_s: float) -> list[str]:
         """Ids of the diagnoses made before that moment, by a clock that could be trusted."""

@@ -42,12 +42,10 @@ class LocalSets:
     """The local sets in ``store``, their photos in ``photos``, and what a model made of them.
 
     The vectors of a model are kept beside the photos, so that a start costs nothing; they belong
-    to one model file (its SHA-256) and those of another are made anew.  ``changes`` grows with
-    every version made here.
+    to one model file (its SHA-256) and those of another are made anew.
     """
 
     def __init__(self, store: DocumentStore, photos: PhotoStore) -> None:
-        self.changes = 0
         self._store = store
         self._photos = photos
         self._sets = store.table("local_sets")
@@ -61,6 +59,11 @@ class LocalSets:
             ("local_origins", "photo"),
         ):
             store.index(table, field)
+
+    @property
+    def changes(self) -> tuple[int, int, int]:
+        """Another value after every lesson, forgetting or erasure, whoever made it."""
+        return self._sets.last_id(), len(self._sets), len(self._origins)
 
     def history(self, crop: str, condition: str) -> list[LocalSet]:
         """Every version, first made first; empty if the condition was never taught."""
@@ -182,7 +185,6 @@ class LocalSets:
         for photo in photos:
             self._vectors.remove(where("photo") == photo)
             self._origins.remove(where("photo") == photo)
-        self.changes += 1
 
     def vectors(self, model: str) -> dict[str, bytes]:
         """Bytes kept by photo for the model file of that SHA-256."""
@@ -202,7 +204,6 @@ class LocalSets:
         versions = self.history(made.crop, made.condition)
         numbered = replace(made, version=len(versions) + 1)
         self._sets.insert(asdict(numbered))
-        self.changes += 1
         return numbered
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from field_data.clock import now
@@ -98,7 +98,7 @@ class ReviewDesk:
         reviews = tuple(review for review in found if review)
         return Case(diagnosis, self._log.asked_agent(id), reviews)
 
-    def cases(self) -> list[Case]:
+    def cases(self) -> Iterator[Case]:
         """Every diagnosis with photos, first made first; one erased takes its reviews along."""
         said: dict[str, list[Review]] = defaultdict(list)
         for event in self._events.of_kind(Kind.REVIEW):
@@ -106,9 +106,10 @@ class ReviewDesk:
             if review:
                 said[review.diagnosis].append(review)
         asked = {diagnosis.id for diagnosis in self._log.asked()}
-        return [Case(d, d.id in asked, tuple(said[d.id])) for d in self._log.with_photos()]
+        for made in self._log.with_photos():
+            yield Case(made, made.id in asked, tuple(said[made.id]))
 
-    def queue(self, cases: list[Case] | None = None) -> list[Item]:
+    def queue(self, cases: Iterable[Case] | None = None) -> list[Item]:
         """Everything that waits for somebody; ``cases`` where they have just been read."""
         return queue(self.cases() if cases is None else cases, self.shares)
 

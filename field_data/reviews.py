@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -226,25 +226,34 @@ def reviewable(diagnosis: Diagnosis) -> bool:
     return diagnosis.consent is not None and any(photo.sha256 for photo in diagnosis.photos)
 
 
-def queue(cases: Sequence[Case], shares: Shares | None = None) -> list[Item]:
+def queue(cases: Iterable[Case], shares: Shares | None = None) -> list[Item]:
     """Everything that waits for a review, in the order in which to look.
 
     By reason first.  Within it the (crop, condition) pairs take turns, those with the fewest
     reviews first, so that a rare condition is not drowned by a common one; among equals a hash
-    of the id decides.
+    of the id decides.  ``cases`` are read once, and only what waits is held.
     """
     shares = shares or Shares()
-    done = _reviewed(cases)
-    items = [item for case in cases if (item := waiting(case, shares))]
-    items += _rare([case for case in cases if not case.reviews], items, done)
-    return _in_turns(items, done)
-
-
-def _reviewed(cases: Iterable[Case]) -> Mapping[Label | None, int]:
+    items: list[Item] = []
     done: dict[Label | None, int] = defaultdict(int)
+    spare: dict[Label | None, list[Case]] = defaultdict(list)
     for case in cases:
-        done[said(case.diagnosis)] += bool(case.reviews)
-    return done
+        item, what = waiting(case, shares), said(case.diagnosis)
+        done[what] += bool(case.reviews)
+        if item:
+            items.append(item)
+        elif _may_be_rare(case):
+            spare[what] = sorted([*spare[what], case], key=_place)[:ENOUGH]
+    return _in_turns(items + _rare(spare, items, done), done)
+
+
+def _place(case: Case) -> float:
+    return position(case.diagnosis.id, _ORDER)
+
+
+def _may_be_rare(case: Case) -> bool:
+    sure = case.diagnosis.status is Status.CONFIDENT
+    return sure and not case.reviews and reviewable(case.diagnosis)
 
 
 def waiting(case: Case, shares: Shares) -> Item | None:
@@ -273,21 +282,17 @@ def _why(case: Case, shares: Shares) -> Why | None:
 
 
 def _rare(
-    cases: Sequence[Case], items: Sequence[Item], done: Mapping[Label | None, int]
+    spare: Mapping[Label | None, Sequence[Case]],
+    items: Iterable[Item],
+    done: Mapping[Label | None, int],
 ) -> list[Item]:
     """Confident answers of conditions with too few reviews: as many as are missing."""
-    waiting = {item.id for item in items}
-    taken: dict[Label | None, int] = defaultdict(int)
-    for item in items:
-        taken[said(item.case.diagnosis)] += item.round == 1
-    found = []
-    for case in sorted(cases, key=lambda each: position(each.diagnosis.id, _ORDER)):
-        diagnosis, what = case.diagnosis, said(case.diagnosis)
-        sure = diagnosis.status is Status.CONFIDENT and reviewable(diagnosis)
-        if sure and diagnosis.id not in waiting and done[what] + taken[what] < ENOUGH:
-            taken[what] += 1
-            found.append(Item(case, Why.RARE, 1))
-    return found
+    looks = Counter(said(item.case.diagnosis) for item in items if item.round == 1)
+    return [
+        Item(case, Why.RARE, 1)
+        for what, cases in spare.items()
+        for case in cases[: max(0, ENOUGH - done.get(what, 0) - looks[what])]
+    ]
 
 
 def _in_turns(items: Iterable[Item], done: Mapping[Label | None, int]) -> list[Item]:

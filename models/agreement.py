@@ -16,6 +16,7 @@ from models.intervals import score_interval
 
 # Below this many pairs a kappa says next to nothing (its interval is half the scale wide).
 MIN_PAIRS = 20
+MIN_SAID = 5
 L = TypeVar("L", bound=Hashable)
 K = TypeVar("K", bound=Hashable)
 
@@ -24,8 +25,8 @@ K = TypeVar("K", bound=Hashable)
 class Agreement:
     """Of ``pairs`` things judged by two people, ``alike`` were named the same.
 
-    ``kappa`` with ``low`` and ``high``, its 95 % interval, is None below `MIN_PAIRS` and where both
-    always gave one and the same answer (then chance alone explains everything).
+    ``kappa`` with ``low`` and ``high``, its 95 % interval, is None where the things are too few and
+    where both always gave one and the same answer (then chance alone explains everything).
     """
 
     pairs: int
@@ -68,9 +69,16 @@ def agreement(pairs: Sequence[tuple[L, L]]) -> Agreement:
 
 
 def by_label(pairs: Sequence[tuple[L, L]]) -> dict[L, Agreement]:
-    """One against the rest: for every label, whether both said it or both did not."""
-    labels = dict.fromkeys(label for pair in pairs for label in pair)
-    return {label: agreement([(a == label, b == label) for a, b in pairs]) for label in labels}
+    """One against the rest: for every label, whether both said it or both did not.
+
+    Without kappa where the label was said about fewer than `MIN_SAID` things.
+    """
+    said = Counter(label for pair in pairs for label in dict.fromkeys(pair))
+    found = {label: agreement([(a == label, b == label) for a, b in pairs]) for label in said}
+    return {
+        label: each if said[label] >= MIN_SAID else Agreement(each.pairs, each.alike)
+        for label, each in found.items()
+    }
 
 
 def by_group(pairs: Iterable[tuple[K, tuple[L, L]]]) -> dict[K, Agreement]:

@@ -98,9 +98,3 @@ class Staff:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
-
-
-@cache
-def _advice() -> Advice:
-    webassets.compile_catalogues()
-    return load_advice()

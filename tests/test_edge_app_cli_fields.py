@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from edge_app import cli
 from edge_app.cli_fields import AUTHOR, SAID
-from edge_app.health import open_ground
+from edge_app.home import open_ground
 from edge_app.node import init_home
 from field_data import boundary_files, geometry, land, registry, tracks
 from field_data.boundary_files import read_boundaries, shapefile_zip

@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from edge_app.advice import load_advice
 from edge_app.answer import spoken_code
 from edge_app.ground import Ground
 from edge_app.home import open_ground
-from edge_app.local_photos import reviewed_photos
+from edge_app.local_photos import newest, reviewed_photos
+from edge_app.node import FarmNode
 from edge_app.settings import read_settings
 from field_data.diagnoses import DiagnosisLog
 from field_data.people import Person, Role
@@ -83,6 +85,18 @@ def test_what_waits_and_what_came_of_it(home: Path) -> None:
     shown = ghalla("review", "status", "--home", home).stdout
     assert "Waiting: 3\n  disputed     1\n  alert        1" in shown
     assert "Reviewed: 3" in shown
+
+
+def test_the_agents_list_leads_to_the_photos_and_not_to_the_answer(home: Path) -> None:
+    made, without = reviewed(home, plant()), reviewed(home, plant(consent=None))
+    with opened(home) as (_, log):
+        for each in (made, without):
+            log.ask_agent(each.id)
+    pages = [each["page"] for each in said(ghalla("asked", "--home", home, "--json"))]
+    assert pages == [f"/fr/staff/review/plant/{made.id}", f"/fr/result/{without.id}"]
+    with opened(home) as (ground, _):
+        ground.reviews.submit(made.id, ANN, LATE)
+    assert len(said(ghalla("asked", "--home", home, "--json"))) == 1
 
 
 def test_agreement_and_the_figure_without_bias(home: Path) -> None:
@@ -229,6 +243,24 @@ class TestTeach:
         assert len(list((home / "photos").glob("??/*.jpg"))) == files - 1 - number
         restored = said(ghalla("model", "restore", *wheat, "--version", "1", "--json"))[0]
         assert restored["photos"] == left["photos"]  # no way back to an erased photo
+
+    def test_a_running_node_unlearns_what_is_erased(self, home: Path) -> None:
+        with FarmNode(home, load_advice()) as node:
+            photos = lesson(0, 7)
+            made = [node.diagnose([each], "TRZAX", consent="1") for each in photos]
+            for each in made:
+                node.ground.reviews.submit(each.id, ANN, RUST)
+            found = newest(node.ground, RUST)
+            origins = {shot.photo: shot.case.diagnosis.id for shot, _ in found}
+            given = [(shot.photo, jpeg) for shot, jpeg in found]
+            taught = node.teach(*RUST, "", given, origins)  # type: ignore[arg-type]
+            first = origins[taught.taken[0]]
+            before = node.diagnose([photos[-1]], "TRZAX", consent=None).candidates[0]
+            node.forget([first])
+            [left] = node.local_sets()
+            after = node.diagnose([photos[-1]], "TRZAX", consent=None).candidates[0]
+            assert before.local_photos == len(taught.taken)
+            assert after.local_photos == len(left.photos) == len(taught.taken) - 1
 
     def test_too_few_reviewed_photos_teach_nothing(self, home: Path) -> None:
         wheat = ("--home", home, "--crop", "wheat", "--condition", "PUCCST")

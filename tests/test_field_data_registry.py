@@ -19,6 +19,7 @@ from field_data.events import REFUSED, EventLog, Kind, standing
 from field_data.geometry import Plane, Ring, area_ha, outline
 from field_data.ids import new_id
 from field_data.land import Decision
+from field_data.photos import PhotoStore
 from field_data.registry import Registry
 from field_data.sharing import PRIVATE_KEYS, coarse, coarse_field, travelling
 from field_data.types import Farm, Field, Instant, Trust
@@ -143,8 +144,10 @@ def undone(registry: Registry, farm: Farm, ring: Ring) -> None:
 def test_the_projection_is_what_the_events_say_whatever_happened(
     tmp_path_factory: pytest.TempPathFactory, words: list[tuple[str, int]]
 ) -> None:
-    with DocumentStore(tmp_path_factory.mktemp("land") / "store.db") as store:
-        log = EventLog(store, "node-1")
+    home = tmp_path_factory.mktemp("land")
+    photos = PhotoStore(home / "photos")
+    with DocumentStore(home / "store.db") as store:
+        log = EventLog(store, "node-1", photos)
         registry = Registry(store, log)
         farms = [registry.add_farm(WHO, "first")]
         for word, n in words:
@@ -179,7 +182,7 @@ def test_the_projection_is_what_the_events_say_whatever_happened(
         things += registry.fields(retired=True)
         assert {each.id: each.event for each in things} == latest
         registry.rebuild()
-        assert seen(registry) == before == seen(Registry(store, EventLog(store, "node-1")))
+        assert seen(registry) == before == seen(Registry(store, EventLog(store, "node-1", photos)))
 
 
 def test_what_was_erased_is_gone_from_the_projection(

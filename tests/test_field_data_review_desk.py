@@ -217,7 +217,7 @@ class TestAskedAndErased:
         made = place.plant()
         place.desk.submit(made.id, ANN, LATE)
         place.log.forget([made.id])
-        assert place.desk.cases() == []
+        assert list(place.desk.cases()) == []
         assert place.desk.queue() == []
         assert place.desk.mine(ANN.id) == []
         assert place.desk.case(made.id) is None

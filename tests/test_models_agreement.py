@@ -101,6 +101,13 @@ def test_one_label_against_the_rest() -> None:
     assert found["b"].kappa == pytest.approx((0.86 - chance) / (1 - chance), abs=1e-4)
 
 
+def test_a_label_that_was_hardly_said_has_no_kappa() -> None:
+    often = table(20, 0, 0, 0)
+    assert by_label([*often, *[("a", "b")] * 4])["b"].kappa is None
+    assert by_label([*often, *[("a", "b")] * 4])["a"].kappa is not None
+    assert by_label([*often, *[("a", "b")] * 5])["b"].kappa == 0.0
+
+
 def test_every_group_by_itself() -> None:
     pairs = [("x", pair) for pair in table(10, 0, 0, 10)] + [("y", ("a", "b"))]
     found = by_group(pairs)

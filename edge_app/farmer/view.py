@@ -102,6 +102,13 @@ class ResultView:
         crop, condition = self.outcome.label or ("", None)
         return self._advice.card(crop, condition) if condition else None
 
+    @property
+    def advice_card(self) -> Card | None:
+        """The card to act on: people's word goes before the model's, but lifts no alert."""
+        if self.outcome.label and not self.verdict.alert:
+            return self.reviewed_card
+        return self.card
+
     def _as_known(self, crop: str, condition: str) -> Candidate:
         """The candidate of that name where there is one: it knows what people here call it."""
         same = (c for c in self.verdict.candidates if (c.crop, c.condition) == (crop, condition))

@@ -75,7 +75,7 @@ def desk() -> ReviewDesk:
 @blueprint.get("/review")
 def review() -> str:
     """What waits, by reason and for this person, and the answer just given."""
-    person, cases = the_person(), desk().cases()
+    person, cases = the_person(), list(desk().cases())
     items = desk().queue(cases)
     waits, ends = counts(items, cases)
     mine = desk().due(person, items)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from flask import render_template
-from flask_babel import gettext, ngettext
+from flask_babel import LazyString
+from flask_babel import lazy_gettext as _l
 from markupsafe import Markup, escape
 
 from edge_app.access.guard import ground
@@ -28,18 +29,18 @@ class Line:
     name: Markup
     figure: str
     picture: Markup
-    basis: str
+    basis: LazyString
 
 
 @blueprint.get("/review/agreement")
 def review_agreement() -> str:
     """Cohen's kappa overall, by two people and by condition; the model against people."""
-    found = figures(desk().cases(), desk().shares)
+    found = figures(list(desk().cases()), desk().shares)
     people = found.people
     by_label = sorted(people.by_label.items(), key=lambda each: -each[1].pairs)
     return render_template(
         "staff/review_agreement.html",
-        all=_kappa(escape(gettext("All together")), people.all),
+        all=_kappa(escape(_l("All together")), people.all),
         by_pair=[_kappa(_pair(pair), each) for pair, each in people.by_pair.items()],
         by_label=[_kappa(_label(label), each) for label, each in by_label],
         sample=_model(found.sample),
@@ -51,16 +52,13 @@ def review_agreement() -> str:
 
 def _model(model: Model) -> list[Line]:
     return [
-        _share(escape(gettext("When it was confident")), model.confident),
-        _share(escape(gettext("Its likeliest answer")), model.named),
+        _share(escape(_l("When it was confident")), model.confident),
+        _share(escape(_l("Its likeliest answer")), model.named),
     ]
 
 
 def _kappa(name: Markup, each: Agreement) -> Line:
-    basis = ngettext(
-        "%(alike)s of %(num)s plant alike", "%(alike)s of %(num)s plants alike", each.pairs,
-        alike=each.alike,
-    )  # fmt: skip
+    basis = _l("alike: %(alike)s of %(plants)s", alike=each.alike, plants=each.pairs)
     if each.kappa is None or each.low is None or each.high is None:
         return Line(name, "–", Markup(), basis)
     drawn = interval(each.kappa, each.low, each.high, _LOWEST_KAPPA)
@@ -68,10 +66,7 @@ def _kappa(name: Markup, each: Agreement) -> Line:
 
 
 def _share(name: Markup, each: Share) -> Line:
-    basis = ngettext(
-        "right on %(hits)s of %(num)s plant", "right on %(hits)s of %(num)s plants", each.n,
-        hits=each.hits,
-    )  # fmt: skip
+    basis = _l("right: %(hits)s of %(plants)s", hits=each.hits, plants=each.n)
     if each.share is None or each.low is None or each.high is None:
         return Line(name, "–", Markup(), basis)
     percent = f"{each.share:.0%} ({each.low:.0%} – {each.high:.0%})"
@@ -108,4 +103,4 @@ def _pair(pair: tuple[str, str]) -> Markup:
 
 
 def _label(label: Label | None) -> Markup:
-    return escape(gettext("I cannot tell")) if label is None else crop_and_name(label)
+    return escape(_l("I cannot tell")) if label is None else crop_and_name(label)

@@ -15,6 +15,7 @@ from field_data.document_store import DocumentStore
 from field_data.events import EventLog, Kind
 from field_data.geometry import MOROCCO
 from field_data.land import field_of
+from field_data.photos import PhotoStore
 from field_data.registry import Registry
 from field_data.types import Field
 from tests.land import box, record
@@ -60,7 +61,7 @@ def main() -> None:
         tempfile.TemporaryDirectory() as folder,
         DocumentStore(Path(folder) / "store.sqlite") as store,
     ):
-        log = EventLog(store, "bench")
+        log = EventLog(store, "bench", PhotoStore(Path(folder) / "photos"))
         registry = Registry(store, log)
         wanted = filled(store, log, registry)
         registry.fields()
