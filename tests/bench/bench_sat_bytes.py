@@ -68,9 +68,13 @@ sys.stdout.buffer.write(data.tobytes())
 
 
 def gdal(url: str, window: Pixels, options: dict[str, str]) -> bytes:
-    """Pixels by rasterio in a process of its own, so that no cache helps; b"" when it fails."""
+    """Pixels by rasterio in a process of its own, so that no cache helps; b"" when it fails or hangs."""
     said = json.dumps([url, options, *window])
-    done = subprocess.run([sys.executable, "-c", _GDAL, said], capture_output=True, check=False)
+    command = [sys.executable, "-c", _GDAL, said]
+    try:
+        done = subprocess.run(command, capture_output=True, check=False, timeout=60)
+    except subprocess.TimeoutExpired:
+        return b""
     return done.stdout if done.returncode == 0 else b""
 
 
@@ -114,7 +118,8 @@ class CuttingProxy:
 
     def _serve(self, near: socket.socket) -> None:
         with near, socket.create_connection(("127.0.0.1", self._to)) as far:
-            threading.Thread(target=_pump, args=(near, far), daemon=True).start()
+            up = threading.Thread(target=_pump, args=(near, far), daemon=True)
+            up.start()
             left = _CUT
             while left and (data := far.recv(min(left, 16_384))):
                 near.sendall(data)
@@ -123,6 +128,8 @@ class CuttingProxy:
             if not left:
                 time.sleep(0.02)  # what was sent arrives before the reset
                 near.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                near.shutdown(socket.SHUT_RD)  # wakes the other thread, so that closing resets
+                up.join()
 
     def close(self) -> None:
         """Stop listening."""
