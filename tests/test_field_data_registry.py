@@ -36,8 +36,8 @@ def store(tmp_path: Path) -> Iterator[DocumentStore]:
 
 
 @pytest.fixture
-def log(store: DocumentStore) -> EventLog:
-    return EventLog(store, "node-1")
+def log(store: DocumentStore, tmp_path: Path) -> EventLog:
+    return EventLog(store, "node-1", PhotoStore(tmp_path / "photos"))
 
 
 @pytest.fixture
