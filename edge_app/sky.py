@@ -238,7 +238,8 @@ def _seen(archive: Archive, field: Field, index: str, day: int) -> Layer | None:
 
 
 def _layer_of(cube: Cube, field: Field, index: str) -> Layer:
-    inside = field_weights(field.boundary, cube.grid).dense(cube.grid) > 0
+    inside = np.zeros((cube.grid.height, cube.grid.width), bool)
+    inside.flat[field_weights(field.boundary, cube.grid).index] = True
     values = np.where(inside, cube.index(index)[0], np.float32(np.nan)).astype(np.float32)
     hidden = inside & cube.mask.covered[0] & ~cube.mask.usable[0]
     return Layer(cube.grid, values, hidden)
