@@ -173,6 +173,7 @@ def export(home: Path, as_json: bool, out: Path, who: str) -> None:
             found = _found(ground, who)
             with person_zip(ground, found.id) as file:
                 write_atomic(out, file.read())
+            out.chmod(0o600)
             ground.audit.append(NODE, Action.EXPORTED, found.id)
         click.echo(json.dumps({"written": str(out)}) if as_json else f"Written: {out}")
 
