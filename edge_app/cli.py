@@ -139,7 +139,7 @@ def asked(home: Path, as_json: bool) -> None:
     def action() -> None:
         from edge_app.answer import spoken_code
         from edge_app.health import open_log
-        from field_data.reviews import reviewable
+        from field_data.review_queue import reviewable
 
         with open_log(home) as log:
             for each in log.asked():

@@ -30,7 +30,7 @@ def status(home: Path, as_json: bool) -> None:
     def action() -> None:
         from edge_app.home import open_ground
         from edge_app.review_figures import counts
-        from field_data.reviews import queue
+        from field_data.review_queue import queue
 
         with open_ground(home) as ground:
             cases = list(ground.reviews.cases())

@@ -20,7 +20,13 @@ from edge_app.local_export import begin_set, finish_set, scientific
 from edge_app.review_figures import ENDED
 from field_data.files import write_atomic
 from field_data.photos import PhotoStore
-from field_data.reviews import Case, Review, Shares, labelled, outcome, sampled
+from field_data.review_queue import Shares, sampled
+from field_data.reviews import (
+    Case,
+    Review,
+    labelled,
+    outcome,
+)
 from field_data.types import Diagnosis
 
 SPLIT = "reviewed"

@@ -7,18 +7,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from field_data.review_queue import (
+    Item,
+    Shares,
+    Why,
+    sampled,
+)
 from field_data.reviews import (
     Case,
-    Item,
     Label,
-    Shares,
     State,
-    Why,
     blind_pair,
     labelled,
     outcome,
     said,
-    sampled,
 )
 from field_data.types import Status
 from models.agreement import Agreement, Share, agreement, by_group, by_label, share

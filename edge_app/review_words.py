@@ -5,7 +5,8 @@ from __future__ import annotations
 from flask_babel import LazyString
 from flask_babel import lazy_gettext as _l
 
-from field_data.reviews import State, Why
+from field_data.review_queue import Why
+from field_data.reviews import State
 
 ERRORS: dict[str, LazyString] = {
     "not_a_reviewer": _l("This page is not for your role."),

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from field_data.errors import KeeperError
-from field_data.reviews import Shares
+from field_data.review_queue import Shares
 
 PREFIX = "GHALLA_"
 MB = 1_000_000

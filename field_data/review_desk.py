@@ -15,24 +15,26 @@ from field_data.errors import PersonError
 from field_data.events import Draft, EventLog, Kind
 from field_data.ids import new_id
 from field_data.people import Person
-from field_data.reviews import (
+from field_data.review_queue import (
     REVIEWERS,
-    Case,
     Item,
+    Shares,
+    Why,
+    may_review,
+    queue,
+    reviewable,
+    waiting,
+)
+from field_data.reviews import (
+    Case,
     Label,
     Outcome,
     Review,
-    Shares,
     State,
-    Why,
     body_of,
-    may_review,
     outcome,
-    queue,
     review_of,
-    reviewable,
     verdict_on,
-    waiting,
 )
 
 LEASE_S = 600.0

@@ -21,7 +21,8 @@ from edge_app.settings import read_settings
 from field_data.diagnoses import DiagnosisLog
 from field_data.people import Person, Role
 from field_data.photos import photo_of
-from field_data.reviews import Label, Shares, sampled
+from field_data.review_queue import Shares, sampled
+from field_data.reviews import Label
 from field_data.types import Diagnosis, PhotoFault, Status
 from models.labelled import read_rows
 from tests.builders import leaf_jpeg

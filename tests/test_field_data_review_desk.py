@@ -17,7 +17,13 @@ from field_data.ids import new_id
 from field_data.people import Person, Role
 from field_data.photos import PhotoStore
 from field_data.review_desk import Leases, ReviewDesk
-from field_data.reviews import Label, Shares, State, Verdict, Why, body_of
+from field_data.review_queue import Shares, Why
+from field_data.reviews import (
+    Label,
+    State,
+    Verdict,
+    body_of,
+)
 from field_data.types import Diagnosis, Status
 from tests.fakes import AT
 from tests.reviewing import keep, person, plant, review

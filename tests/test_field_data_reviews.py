@@ -13,28 +13,30 @@ from hypothesis import strategies as st
 from field_data.events import Event, Kind
 from field_data.ids import new_id
 from field_data.people import Role
-from field_data.reviews import (
+from field_data.review_queue import (
     ENOUGH,
-    Case,
     Item,
+    Shares,
+    Why,
+    may_review,
+    queue,
+    sampled,
+    wants_second,
+)
+from field_data.reviews import (
+    Case,
     Label,
     Outcome,
     Review,
-    Shares,
     State,
     Verdict,
-    Why,
     blind_pair,
     body_of,
     labelled,
-    may_review,
     outcome,
-    queue,
     review_of,
     said,
-    sampled,
     verdict_on,
-    wants_second,
 )
 from field_data.types import PhotoVerdict, Status
 from tests.fakes import AT

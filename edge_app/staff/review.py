@@ -23,16 +23,18 @@ from edge_app.staff.page import page
 from field_data.errors import PersonError
 from field_data.people import Person, Role
 from field_data.review_desk import ReviewDesk
-from field_data.reviews import (
-    Case,
+from field_data.review_queue import (
     Item,
-    Label,
-    Review,
     Why,
-    last_words,
     may_review,
     position,
     reviewable,
+)
+from field_data.reviews import (
+    Case,
+    Label,
+    Review,
+    last_words,
 )
 from field_data.types import HEALTHY, Candidate
 
