@@ -445,6 +445,12 @@ def test_a_hostile_geopackage_is_refused(sql: str, tmp_path: Path) -> None:
     assert code_of(geopackage(tmp_path, sql)) == "bad_geopackage"
 
 
+def test_a_geopackage_with_broken_letters_is_refused(tmp_path: Path) -> None:
+    assert code_of(geopackage(tmp_path).replace(b"CREATE TABLE", b"CREATE TABL\xff")) == (
+        "bad_geopackage"
+    )
+
+
 def test_work_on_a_geopackage_is_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("field_data.boundary_files.geopackage._STEPS", 10)
     monkeypatch.setattr("field_data.boundary_files.geopackage._MAX_STEPS", 2)
