@@ -169,11 +169,12 @@ def fields_of(home: Path, geojson: Path | None) -> list[Field]:
     from edge_app.health import store_of
     from field_data.document_store import DocumentStore
     from field_data.events import EventLog
+    from field_data.land_view import LandView
     from field_data.node_identity import node_id
     from field_data.registry import Registry
 
     with DocumentStore(store_of(home), set_aside=False) as store:
-        return Registry(store, EventLog(store, node_id(store))).fields()
+        return LandView(store, EventLog(store, node_id(store))).fields()
 
 
 def fields_in(path: Path) -> list[Field]:

@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urljoin, urlsplit
@@ -26,6 +28,7 @@ from sat_ingest.sources import Source
 
 PAGE = 100
 _MAX_PAGES, _MAX_DOCUMENTS, _MAX_DEPTH = 500, 20_000, 16
+_DATED = re.compile(r"(?<!\d)(20\d\d)[-/]?(\d\d)[-/]?(\d\d)(?!\d)")
 _MAX_FILE = 16 * 1024 * 1024
 
 Bbox = tuple[float, float, float, float]
@@ -175,7 +178,7 @@ class Catalogue:
             for item in items if isinstance(items, list) else []:
                 if isinstance(item, dict) and _touches(item, query):
                     yield Found(item, address)
-            for target in self._targets(document, address):
+            for target in self._targets(document, address, query):
                 if _normal(target) in seen:
                     self.notes.append(f"read already: {target}")
                 elif len(seen) >= _MAX_DOCUMENTS or depth >= _MAX_DEPTH:
@@ -184,13 +187,17 @@ class Catalogue:
                     seen.add(_normal(target))
                     waiting.append((target, depth + 1))
 
-    def _targets(self, document: Json, address: str) -> Iterator[str]:
+    def _targets(self, document: Json, address: str, query: Query) -> Iterator[str]:
         for link in _list(document, "links"):
-            if isinstance(link, dict) and link.get("rel") in {"child", "item", "items"}:
-                try:
-                    yield resolved(str(link.get("href", "")), address)
-                except PublisherError as error:
-                    self.notes.append(str(error))
+            if not isinstance(link, dict) or link.get("rel") not in {"child", "item", "items"}:
+                continue
+            href = str(link.get("href", ""))
+            if link["rel"] == "item" and not _may_be_dated(href, query):
+                continue
+            try:
+                yield resolved(href, address)
+            except PublisherError as error:
+                self.notes.append(str(error))
 
     def _read_noted(self, address: str) -> Json | None:
         try:
@@ -288,6 +295,18 @@ def _may_hold(document: Json, query: Query) -> bool:
     except (KeyError, TypeError, ValueError, IndexError):
         return True
     return in_time and any(box is None or _overlap(box, query.bbox) for box in boxes)
+
+
+def _may_be_dated(href: str, query: Query) -> bool:
+    """Whether an item's address allows one of the days: scenes are called by the day they show.
+
+    An address without a date may be of any day; a second date is that of the processing.
+    """
+    found = []
+    for year, month, day in _DATED.findall(href):
+        with suppress(ValueError):
+            found.append((date(int(year), int(month), int(day)) - date(1970, 1, 1)).days)
+    return not found or any(query.since - 1 <= each <= query.until + 1 for each in found)
 
 
 def _box(value: object) -> Bbox | None:

@@ -99,12 +99,14 @@ class Plan:
     sky, a little more when it is recent.
     """
 
-    def __init__(self, days: Sequence[int], clear: Sequence[float], shows: NDArray[np.bool_]):
-        """``clear``: chance 0 to 1 for each day.  ``shows``: bool [day, field], still wanted."""
+    def __init__(self, days: Sequence[int], worth: Sequence[float], shows: NDArray[np.bool_]):
+        """``worth`` of each day, such as its chance of a clear sky.  ``shows``: bool [day, field],
+        still wanted.
+        """
         self._days = np.array(days, dtype=np.int64)
         span = max(int(np.ptp(self._days)), 1) if len(days) else 1
         recency = (self._days - self._days.min(initial=0 if not len(days) else days[0])) / span
-        self._weight = np.array(clear) * (1 + _RECENT * recency)
+        self._weight = np.array(worth) * (1 + _RECENT * recency)
         self._shows = shows
         self._gap = np.full(shows.shape, float(_LONGEST_GAP))
         self._open = np.ones(len(days), bool)

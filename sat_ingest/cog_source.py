@@ -136,7 +136,7 @@ class CogSource:
         self, scenes: Sequence[Scene], plots: Sequence[Plot], bands: Sequence[str]
     ) -> Iterator[Window]:
         """Windows of one solar day; a scene that fails is skipped, and the day begun again."""
-        left, renewed = list(scenes), set[str]()
+        left, renewed = list(scenes), list[str]()
         while left:
             try:
                 with rasterio.Env(
@@ -148,9 +148,10 @@ class CogSource:
                     yield from self._read(clear, bands)
                 return
             except BadSceneError as bad:
-                # A replaced file is begun anew, once; nothing old of it is left.
-                if bad.error.code == "scene_changed" and bad.scene.id not in renewed:
-                    renewed.add(bad.scene.id)
+                # A replaced file is begun anew; nothing old of it is left.
+                renewed.append(bad.scene.id)
+                changed = bad.error.code == "scene_changed"
+                if changed and renewed.count(bad.scene.id) <= len(bad.scene.assets):
                     continue
                 self._skip(bad.scene, bad.error.code, 0, str(bad.error))
                 left = [scene for scene in left if scene.id != bad.scene.id]

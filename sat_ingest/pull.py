@@ -33,6 +33,9 @@ from sat_ingest.windows import BANDS, Window
 
 SCENES = Path("sat") / "scenes"
 
+# More than any gap of another day can be worth.
+_BEGUN = 1000.0
+
 Watch = Callable[[int, int, int], None]
 
 
@@ -194,7 +197,8 @@ class Puller:
         judged = Judged(self.folder / "judged.jsonl")
         names = list(days)
         shows = self._shows(days, plots, judged)
-        plan = Plan(names, [_chance(days[day]) for day in names], shows)
+        begun = _Begun(self.folder / "begun.json")
+        plan = Plan(names, [_worth(days[day], begun.day) for day in names], shows)
         self._note_known(plan, plots)
         report.skipped += _outside(plots, days.values())
         todo = int(shows.any(axis=1).sum())
@@ -209,6 +213,7 @@ class Puller:
                     self._day(source, days[names[index]], wanted, wish, report, plan, plots)
                 except GhallaError:
                     report.left.append(names[index])
+                    begun.note(names[index])
                     raise
                 finally:
                     judged.add(source.refused)
@@ -284,8 +289,26 @@ class Puller:
                 plan.seen(day, mine)
 
 
-def _chance(scenes: Sequence[Scene]) -> float:
-    """The chance that a field is clear, from the clouds of the whole scene; never quite none."""
+class _Begun:
+    """The day in which the last pull stopped: what it received is lost unless it is finished."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.day: int | None = json.loads(path.read_bytes())["day"] if path.exists() else None
+
+    def note(self, day: int) -> None:
+        """The pull stops in that day."""
+        if day != self.day:
+            write_atomic(self._path, json.dumps({"day": day}).encode())
+
+
+def _worth(scenes: Sequence[Scene], begun: int | None) -> float:
+    """The chance that a field is clear, from the clouds of the whole scene; never quite none.
+
+    A day that was begun goes before all others: much of it is paid for.
+    """
+    if scenes[0].day == begun:
+        return _BEGUN
     return max(1 - min(scene.cloud_cover for scene in scenes) / 100, 0.02)
 
 

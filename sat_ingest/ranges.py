@@ -24,6 +24,8 @@ from field_data.errors import NetworkError, PublisherError
 # Kept back for the headers of one request and its answer, without TLS.
 HEADERS_RESERVE = 1024
 _CHUNK = 64 * 1024
+# What is on its way when an answer is hung up on: two of TCP's first windows (RFC 6928).
+_IN_FLIGHT = 28 * 1024
 # A server that asks for more patience than this is tried again at the next pull.
 _LONGEST_WAIT_S = 120.0
 # An answer cut after less than this made no headway.
@@ -127,7 +129,10 @@ class Ranges:
         self.signer = signer
         self._patience = patience or Patience()
         wait = urllib3.Timeout(connect=self._patience.connect_s, read=self._patience.read_s)
-        once = urllib3.Retry(total=4, connect=0, read=0, redirect=3, status=0, other=0)
+        # Redirects only: all else is tried again here, where headway and the budget are known.
+        once = urllib3.Retry(
+            4, connect=0, read=0, redirect=3, status=0, other=0, respect_retry_after_header=False
+        )
         self._pool = urllib3.PoolManager(num_pools=8, maxsize=2, timeout=wait, retries=once)
 
     def close(self) -> None:
@@ -191,10 +196,12 @@ class Ranges:
         headers = {"Accept": "application/geo+json, application/json", "Accept-Encoding": "gzip"}
         if body is not None:
             headers["Content-Type"] = "application/json"
-        self.budget.room(1)
+        # Its length is not known before; what is refused then still came in part.
+        self.budget.room(_IN_FLIGHT, least=_IN_FLIGHT)
         with self._answer(url, headers, body) as answer:
-            length = answer.headers.get("Content-Length", "")
-            if length.isdigit() and self.budget.room(int(length)) < int(length):
+            length = _length(answer)
+            if self.budget.room(length) < length:
+                self.budget.spent += min(length, _IN_FLIGHT)
                 raise BudgetSpentError
             return self._whole(url, answer)
 
@@ -221,6 +228,8 @@ class Ranges:
         if known and known.validator.startswith('"'):
             headers["If-Match"] = known.validator
         with self._answer(url, headers) as answer:
+            if answer.status == 200 and stop - start < _length(answer):
+                self.budget.spent += min(_length(answer), _IN_FLIGHT)
             remote = _remote(url, answer, start, stop)
             if known and remote != known:
                 raise RemoteChangedError(url)
@@ -313,6 +322,12 @@ def _check(url: str, answer: urllib3.BaseHTTPResponse) -> None:
         raise PublisherError("bad_answer", f"{url} answers {status}", url=url, status=status)
 
 
+def _length(answer: urllib3.BaseHTTPResponse) -> int:
+    """Bytes of the body, 0 where the answer does not say."""
+    said = answer.headers.get("Content-Length", "")
+    return int(said) if said.isdigit() and len(said) <= 15 else 0
+
+
 def _retry_after(headers: Mapping[str, str]) -> float:
     """Seconds that the server asks for; a date is measured by the server's own clock."""
     said = headers.get("Retry-After", "").strip()
@@ -329,9 +344,8 @@ def _remote(url: str, answer: urllib3.BaseHTTPResponse, start: int, stop: int) -
     """What a 206 says of the file; a 200 will do when the whole file was wanted anyway."""
     validator = answer.headers.get("ETag") or answer.headers.get("Last-Modified", "")
     if answer.status == 200:
-        length = answer.headers.get("Content-Length", "")
-        if start == 0 and length.isdigit() and 0 < int(length) <= stop:
-            return Remote(int(length), validator)
+        if start == 0 and 0 < _length(answer) <= stop:
+            return Remote(_length(answer), validator)
         raise PublisherError("no_ranges", f"{_host(url)} sends whole files only", url=url)
     said = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
     first, last, size = map(int, said.groups()) if said else (-1, -1, -1)

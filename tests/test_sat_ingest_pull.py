@@ -1,0 +1,286 @@
+"""A season under a budget: what is chosen, what is left, and that nothing is done twice."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from edge_app import cli
+from field_data.clock import BUILT_UTC_S
+from field_data.errors import KeeperError
+from field_data.types import Field
+from sat_ingest.archive import Archive
+from sat_ingest.block_store import BlockStore
+from sat_ingest.pull import Allowance, Judged, Puller, Report, Wish
+from sat_ingest.ranges import Patience, Ranges
+from tests.range_server import Fault, NginxServer, RangeServer
+from tests.sat_catalogues import SAT_SET, bands_of, field_at, write_catalogue, write_scene
+
+DAYS = ("01-05", "01-10", "01-15", "01-20", "01-25")
+CLOUDY = {"01-15"}
+FAST = Patience(attempts=2, base_s=0.001, read_s=2.0)
+FIELDS = [field_at("f", 40, 60), field_at("g", 200, 220)]
+
+
+def number(day: str) -> int:
+    return date.fromisoformat(day).toordinal() - date(1970, 1, 1).toordinal()
+
+
+WISH = {"since": number("2022-01-01"), "until": number("2022-01-31"), "bands": ("red", "nir")}
+
+
+@pytest.fixture(scope="module")
+def remote(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("remote")
+    for seed, day in enumerate(DAYS):
+        bands = bands_of(seed=seed, scl=9 if day in CLOUDY else 4)
+        said = {"eo:cloud_cover": 90.0 if day in CLOUDY else 10.0}
+        write_scene(folder, f"s{day}", f"2022-{day}T11:10:00", bands, properties=said, block=128)
+    write_catalogue(folder, *(f"s{day}" for day in DAYS))
+    return folder
+
+
+@pytest.fixture
+def server(remote: Path) -> Iterator[RangeServer]:
+    with RangeServer(remote) as running:
+        yield running
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Iterator[Archive]:
+    with Archive(tmp_path / "archive.db") as opened:
+        yield opened
+
+
+def pull(
+    home: Path, archive: Archive, catalog: str, max_bytes: int | None = None, weekly: int = 0,
+    now_s: float = BUILT_UTC_S,
+) -> Report:  # fmt: skip
+    puller = Puller(home, archive, now_s, weekly, patience=FAST)
+    wish = Wish(catalog, max_bytes=max_bytes, **WISH)  # type: ignore[arg-type]
+    return puller.pull(wish, FIELDS)
+
+
+def test_a_season_is_pulled_once(server: RangeServer, archive: Archive, tmp_path: Path) -> None:
+    report = pull(tmp_path / "s", archive, server.url("catalog.json"))
+    assert (report.stopped, report.left) == ("", [])
+    assert report.used[0].scene == "s01-25"  # the newest first
+    assert sorted(used.scene for used in report.used) == [f"s{d}" for d in DAYS if d not in CLOUDY]
+    assert [(skip.scene, skip.reason, skip.fields) for skip in report.skipped] == [
+        ("s01-15", "cloudy", 2)
+    ]
+    assert report.requests == len(server.asked)
+    assert server.sent < report.bytes < server.sent + 500 * report.requests
+    assert archive.days("f") == [number(f"2022-{day}") for day in DAYS if day not in CLOUDY]
+    server.asked.clear()
+    again = pull(tmp_path / "s", archive, server.url("catalog.json"))
+    assert [each.path for each in server.asked] == ["/catalog.json"]
+    assert (again.used, again.windows, again.skipped) == ([], 0, [])
+
+
+def test_under_a_budget_it_stops_and_goes_on(
+    server: RangeServer, archive: Archive, tmp_path: Path
+) -> None:
+    whole = pull(tmp_path / "once", _Nowhere(), server.url("catalog.json"))  # type: ignore[arg-type]
+    budget, spent, order = whole.bytes // 4, 0, list[str]()
+    for _ in range(12):
+        report = pull(tmp_path / "s", archive, server.url("catalog.json"), budget)
+        assert report.bytes <= budget
+        spent += report.bytes
+        order += [used.scene for used in report.used]
+        if not report.stopped:
+            break
+        assert report.stopped == "sat_budget_spent"
+        assert report.left
+    assert report.stopped == ""
+    assert order[0] == "s01-25"
+    assert sorted(set(order)) == [f"s{d}" for d in DAYS if d not in CLOUDY]
+    # Going on costs the catalogue again and nothing else.
+    assert spent < whole.bytes * 1.25
+
+
+class _Nowhere:
+    """An archive that keeps nothing."""
+
+    def put(self, window: object) -> bool:
+        return True
+
+    def has(self, field: str, scene: str) -> bool:
+        return False
+
+    def days(self, field: str) -> list[int]:
+        return []
+
+
+def test_the_week_has_one_allowance(server: RangeServer, archive: Archive, tmp_path: Path) -> None:
+    first = pull(tmp_path / "s", archive, server.url("catalog.json"), weekly=60_000)
+    assert first.stopped == "sat_budget_spent"
+    assert first.bytes > 40_000
+    second = pull(tmp_path / "s", archive, server.url("catalog.json"), weekly=60_000)
+    assert first.bytes + second.bytes <= 60_000
+    later = BUILT_UTC_S + 7 * 86400
+    third = pull(tmp_path / "s", archive, server.url("catalog.json"), weekly=60_000, now_s=later)
+    assert third.bytes > 30_000
+    # A clock that woke up in 1970 has a week of its own and breaks nothing.
+    assert Allowance(tmp_path / "s" / "spent.json", 60_000, 0.0).limit(None) == 60_000
+    assert Allowance(tmp_path / "s" / "spent.json", 0, 0.0).limit(5) == 5
+
+
+def test_a_failed_link_is_reported_with_what_came_before(
+    server: RangeServer, archive: Archive, tmp_path: Path
+) -> None:
+    server.faults.extend([Fault("status", path="/s01-20/B04.tif") for _ in range(2)])
+    server.faults.extend([Fault("status", path="/s01-10/B04.tif") for _ in range(2)])
+    report = pull(tmp_path / "s", archive, server.url("catalog.json"))
+    while server.faults and not report.stopped:  # the order of days is the plan's
+        report = pull(tmp_path / "s", archive, server.url("catalog.json"))
+    server.faults.clear()
+    assert report.stopped == "link_failed"
+    assert report.left
+    again = pull(tmp_path / "s", archive, server.url("catalog.json"))
+    assert again.stopped == ""
+    assert len(archive.days("f")) == 4
+
+
+def test_torn_notes_about_clouds_are_only_asked_again(tmp_path: Path) -> None:
+    path = tmp_path / "judged.jsonl"
+    Judged(path).add([("f", "s1", "cloudy"), ("g", "s1", "cloudy")])
+    path.write_bytes(path.read_bytes()[:-9])
+    judged = Judged(path)
+    assert judged.has("f", "s1")
+    assert not judged.has("g", "s1")
+    judged.add([("g", "s2", "no_data")])
+    assert Judged(path).has("g", "s2")
+
+
+def test_a_field_outside_every_scene_is_told(
+    server: RangeServer, archive: Archive, tmp_path: Path
+) -> None:
+    away = Field("away", "farm", ((-5, 33), (-4.99, 33), (-4.99, 33.01), (-5, 33)))
+    wish = Wish(server.url("catalog.json"), **WISH)  # type: ignore[arg-type]
+    report = Puller(tmp_path / "s", archive, 0.0, patience=FAST).pull(wish, [*FIELDS, away])
+    assert [(skip.reason, skip.detail) for skip in report.skipped if skip.reason == "outside"] == [
+        ("outside", "away")
+    ]
+    assert len(report.used) == 4
+
+
+# -- the command line -----------------------------------------------------------------------------
+
+
+def ghalla(*words: object) -> Result:
+    return CliRunner().invoke(cli.main, [str(word) for word in words], catch_exceptions=False)
+
+
+def geojson(path: Path) -> Path:
+    features = [
+        {"type": "Feature", "id": each.id, "properties": None,
+         "geometry": {"type": "Polygon", "coordinates": [each.boundary]}}
+        for each in FIELDS
+    ]  # fmt: skip
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    return path
+
+
+def test_the_verb_says_what_was_used_and_what_was_left(server: RangeServer, tmp_path: Path) -> None:
+    words = ["scenes", "pull", "--home", tmp_path / "home", "--catalog", server.url("catalog.json"),
+             "--since", "2022-01-01", "--until", "2022-01-31", "--bands", "red,nir",
+             "--fields", geojson(tmp_path / "f.json")]  # fmt: skip
+    result = ghalla(*words, "--max-bytes", "60000", "--json")
+    said = json.loads(result.stdout)
+    assert result.exit_code == 0
+    assert said["stopped"] == "sat_budget_spent"
+    assert said["bytes"] <= 60_000
+    assert said["used"][0] == {"scene": "s01-25", "day": "2022-01-25", "fields": 2}
+    assert "2022-01-05" in said["left"]
+    result = ghalla(*words)
+    assert result.exit_code == 0
+    assert "used     2022-01-05  s01-05  2 fields" in result.stdout
+    assert "left for next time" not in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "exit_code"),
+    [
+        (["--bands", "purple"], "unknown_band", 1),
+        (["--catalog", "/nowhere"], "no_catalogue", 1),
+        (["--fields", "/nowhere"], "bad_geojson", 1),
+        ([], "no_home", 3),
+    ],
+)
+def test_the_verb_names_what_is_wrong(
+    tmp_path: Path, words: list[str], code: str, exit_code: int
+) -> None:
+    given = ["--since", "2022-01-01", "--until", "2022-01-31"]
+    if code not in {"no_home", "bad_geojson"}:
+        given += ["--fields", str(geojson(tmp_path / "f.json"))]
+    result = ghalla("scenes", "pull", "--home", tmp_path / "h", *given, *words, "--json")
+    assert result.exit_code == exit_code
+    assert json.loads(result.stdout.splitlines()[0])["error"] == code
+
+
+@pytest.mark.parametrize(
+    "document",
+    ["", "[]", "{}", '{"type":"FeatureCollection","features":[3]}', "[" * 99_999,
+     '{"geometry":{"type":"Point","coordinates":[1,2]}}',
+     '{"geometry":{"type":"Polygon","coordinates":[[[1,2],[1,3],[1,2]]]}}',
+     '{"geometry":{"type":"Polygon","coordinates":[[[500,2],[1,3],[5,5],[500,2]]]}}'],
+)  # fmt: skip
+def test_what_is_no_list_of_fields_is_named(tmp_path: Path, document: str) -> None:
+    (tmp_path / "f.json").write_text(document)
+    result = ghalla("scenes", "pull", "--home", tmp_path, "--since", "2022-01-01",
+                    "--fields", tmp_path / "f.json", "--until", "2022-01-31")  # fmt: skip
+    assert result.exit_code == 1
+    assert "not a list of polygons" in result.stderr
+
+
+def test_the_fields_that_the_node_knows_are_pulled(tmp_path: Path, server: RangeServer) -> None:
+    assert ghalla("init", "--home", tmp_path / "h").exit_code == 0
+    words = ["scenes", "pull", "--home", tmp_path / "h", "--catalog", server.url("catalog.json"),
+             "--since", "2022-01-01", "--until", "2022-01-31", "--json"]  # fmt: skip
+    result = ghalla(*words)
+    assert json.loads(result.stdout)["error"] == "no_fields"
+
+
+# -- real scenes ----------------------------------------------------------------------------------
+
+
+@pytest.mark.data
+def test_a_real_season_under_two_megabytes_a_week(tmp_path: Path) -> None:
+    """Belgian scenes behind nginx, a small allowance a week; prints what was chosen."""
+    ring = ((3.0215, 50.8145), (3.0255, 50.8145), (3.0255, 50.8175), (3.0215, 50.8175))
+    field = Field("be", "farm", (*ring, ring[0]))
+    since, until = number("2018-03-01"), number("2018-08-31")
+    # Blocks of these small files are a fortieth of a full scene's, the catalogue is no smaller.
+    weekly, chosen, said = 2_000_000 // 10, [], []
+    with NginxServer(SAT_SET / "stac") as server, Archive(tmp_path / "a.db") as archive:
+        for week in range(20):
+            puller = Puller(tmp_path / "s", archive, BUILT_UTC_S + week * 604_800, weekly)
+            wish = Wish(server.url("catalog.json"), since, until, ("red", "nir"))
+            before = server.sent
+            report = puller.pull(wish, [field])
+            assert server.sent - before <= report.bytes <= weekly
+            chosen.append([used.day for used in report.used])
+            said.append(f"week {week}: {report.bytes} B, {len(report.used)} dates, "
+                        f"{len(report.left)} left, {report.stopped or 'done'}")  # fmt: skip
+            if not report.stopped:
+                break
+        print("\n".join(said))
+        whole = list(archive.windows("be", since, until))
+    assert chosen[-1] or report.left == []
+    assert report.stopped == ""
+    gaps = np.diff(sorted(window.day for window in whole))
+    assert len(whole) >= 20
+    assert gaps.max() <= 25
+
+
+def test_a_second_pull_into_the_same_home_is_told_so(tmp_path: Path, archive: Archive) -> None:
+    with BlockStore(tmp_path / "s", Ranges()), pytest.raises(KeeperError) as caught:
+        pull(tmp_path / "s", archive, "/nowhere")
+    assert caught.value.code == "home_in_use"
