@@ -171,7 +171,6 @@ def fields_of(home: Path, geojson: Path | None) -> list[Field]:
     from field_data.events import EventLog
     from field_data.land_view import LandView
     from field_data.node_identity import node_id
-    from field_data.registry import Registry
 
     with DocumentStore(store_of(home), set_aside=False) as store:
         return LandView(store, EventLog(store, node_id(store))).fields()
