@@ -62,7 +62,7 @@ def series(
         known = fields_of(home, fields)
         chosen = named(field, known)
         with archive_of(home) as archive:
-            report = field_report(archive, chosen, known, index, last_day(until))
+            report = field_report(archive, chosen, known, index, _today(until))
         first = day_number(since) if since else report.reading.series.days[0]
         if as_json:
             click.echo(json.dumps(as_plain(report, first), ensure_ascii=False))
@@ -74,6 +74,16 @@ def series(
     if as_csv and as_json:
         raise click.UsageError("say either --csv or --json")
     guarded(as_json, action)
+
+
+def _today(until: datetime | None) -> int | None:
+    """The day to judge by; None, the last that is kept, where the clock cannot be believed."""
+    from field_data.clock import now
+    from field_data.types import Trust
+
+    if until is not None:
+        return day_number(until)
+    return None if now().trust is Trust.UNKNOWN else last_day(None)
 
 
 def named(wish: str, known: Sequence[Field]) -> Field:

@@ -40,14 +40,18 @@ class FieldReport:
 
 
 def field_report(
-    archive: Archive, field: Field, others: Sequence[Field], index: str, today: int
+    archive: Archive, field: Field, others: Sequence[Field], index: str, today: int | None
 ) -> FieldReport:
     """Draw what is due of a field and its neighbours, and read the season up to ``today``.
+
+    Where nobody knows the date, None stands for the last day that is kept of the field.
 
     Raises:
         PersonError: ``unknown_index``, or ``no_scenes`` when nothing of the field is kept.
     """
     index_named(index)
+    if today is None:
+        today = max(archive.days(field.id), default=0)
     reading = _reading(archive, field, index, today)
     near = [_reading(archive, each, index, today) for each in alike(field, others)]
     near = [each for each in near if each.series.days]

@@ -79,6 +79,15 @@ def castilla() -> tuple[NDArray[np.int32], NDArray[np.float64], dict[str, NDArra
     )
 
 
+def slovenia() -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    """Days and NDVI [time, 101, 100] of three seasons, NaN where none or under cloud."""
+    with np.load(SAT / "npz" / "si_eolearn_ndvi_2015_2017.npz") as data:
+        ndvi = np.where(data["valid"], data["ndvi_x10000"] / 1e4, np.nan)
+        ndvi[data["ndvi_x10000"] == -32768] = np.nan
+        moments = data["timestamps"].astype("datetime64[D]")
+    return (moments - np.datetime64("1970-01-01")).astype(np.int32), ndvi
+
+
 def day_of_year(days: NDArray[np.float64], year: int) -> NDArray[np.float64]:
     """1 on the first of January; ``days`` count since 1970-01-01."""
     return days - (date(year, 1, 1) - date(1970, 1, 1)).days + 1

@@ -13,8 +13,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from edge_app import cli
-from field_data.types import Field
+from edge_app.node import init_home
+from field_data import clock
+from field_data.types import Field, Instant, Trust
 from sat_ingest.archive import ARCHIVE, Archive
+from tests.sat_data import SAT
 from tests.sat_fields import GRID, square_field, window_of
 
 FIELDS = [
@@ -140,6 +143,37 @@ def test_an_older_pack_is_refused_unless_asked_for(hub: Path, tmp_path: Path) ->
     assert ghalla("scenes", "import", tmp_path / "2.ghw", *take).exit_code == 0
     assert ghalla("scenes", "import", tmp_path / "1.ghw", *take).exit_code == 1
     assert ghalla("scenes", "import", tmp_path / "1.ghw", *take, "--older").exit_code == 0
+
+
+def test_a_node_without_a_clock_judges_by_the_last_day_it_has(
+    hub: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clock, "now", lambda: Instant(0.0, Trust.UNKNOWN))
+    words = ("series", "f0", "--home", hub, "--fields", tmp_path / "fields.geojson", "--json")
+    assert said(ghalla(*words))["alert"]["raised"]
+
+
+@pytest.mark.data
+def test_a_catalogue_becomes_a_pack_and_the_same_series(tmp_path: Path) -> None:
+    lon, lat = -4.8745, 41.7725
+    ring = [(lon, lat), (lon + 0.002, lat), (lon + 0.002, lat + 0.0015), (lon, lat + 0.0015)]
+    field = Field("wheat", "", (*ring, ring[0]))
+    fields, out = tmp_path / "f.geojson", tmp_path / "season.ghw"
+    fields.write_text(json.dumps(feature(field)))
+    for home in ("hub", "node"):
+        init_home(tmp_path / home)
+    span = ("--since", "2019-03-01", "--until", "2019-06-30")
+    where = ("--home", tmp_path / "hub", "--catalog", SAT / "stac" / "catalog.json")
+    made = said(ghalla("scenes", "pack", *where, *span, "--fields", fields, "--out", out, "--json"))
+    assert made["windows"] > 8
+    take = ("scenes", "import", out, "--home", tmp_path / "node", "--fields", fields, "--unsigned")
+    assert ghalla(*take).exit_code == 0
+    read = ("series", "wheat", "--fields", fields, "--until", "2019-06-30", "--json", "--home")
+    direct, packed = (said(ghalla(*read, tmp_path / home)) for home in ("hub", "node"))
+    for one, other in zip(direct["observations"], packed["observations"], strict=True):
+        assert one["day"] == other["day"]
+        assert one["value"] == pytest.approx(other["value"], abs=0.002)
+    assert max(each["value"] for each in direct["observations"]) > 0.6
 
 
 def test_csv_and_words_say_the_same(hub: Path, tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
-import lzma
 import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping
@@ -20,31 +19,34 @@ import geopandas
 import numpy as np
 import rasterstats
 import shapely
-import zstandard
 from affine import Affine
 from exactextract import exact_extract
 from exactextract.raster import NumPyRasterSource
 from numpy.typing import NDArray
-from rasterio.errors import NotGeoreferencedWarning
-from rasterio.io import MemoryFile
 
-from sat_ingest import codec
 from sat_ingest.grid import Grid
-from sat_ingest.phenology import seasons
-from sat_ingest.smoothing import noise, smooth, whittaker
-from sat_ingest.window_packs import QUANTUM
+from sat_ingest.masks import scene_mask
+from sat_ingest.phenology import FOOT_SHARE, SHARE, seasons
+from sat_ingest.smoothing import STEP_DAYS, noise, smooth, whittaker
 from sat_ingest.zonal import Weights, coverage, zonal, zonal_mean
-from tests.sat_data import BELGIUM, KORTRIJK, castilla, day_of_year, worldcereal_windows
+from tests.bench.bench_sat_packs import pack_rows
+from tests.sat_data import (
+    BELGIUM,
+    KORTRIJK,
+    castilla,
+    day_of_year,
+    slovenia,
+    worldcereal_windows,
+)
 
 FIELDS, DATES, SIDE = 1000, 60, 48
 # Ten by ten fields share one picture: all of them at once would be a gigabyte.
 BLOCK = 10
 CLOUDY = 0.4  # of the dates have a bank of cloud over one side
-FIVE = ("blue", "red", "nir", "rededge1", "swir16")
+SHARES = (0.0, FOOT_SHARE, 0.01, 0.02, SHARE)
 TOO_SLOW = 6  # rasterstats gets every so manyth date; its time is multiplied
 
 Row = dict[str, Any]
-Planes = Mapping[str, NDArray[np.uint16]]
 
 
 def best_s(works: Mapping[str, Callable[[], object]], turns: int = 3) -> dict[str, float]:
@@ -215,142 +217,52 @@ def _banded(solve: Callable[..., Any], y: NDArray[np.float64], w: NDArray[np.flo
         solve(own, weights * values, lower=True)
 
 
-# --- bytes ---------------------------------------------------------------------------------------
+# --- how stiff -----------------------------------------------------------------------------------
 
 
-def pack_rows() -> list[Row]:
-    """Bytes of five bands and SCL, a field and date, on the real patches."""
+def lambda_rows(rounds: int = 5) -> list[Row]:
+    """Error of the curve on observations that were left out, a tenth at a time; blocks of 8 x 8."""
     found = []
-    for place in (KORTRIJK, BELGIUM):
-        for size in (SIDE, 24, 10):
-            windows = worldcereal_windows(place, size=size)
-            planes = {
-                name: codec.quantised(np.stack([w.bands[name] for w in windows]), QUANTUM)
-                for name in FIVE
-            }
-            scl = np.stack([w.scl for w in windows])
-            for name, way in WAYS.items():
-                if size == SIDE or name in ("raw", OURS):
-                    each = way(planes, scl) / len(windows)
-                    what = f"five bands + SCL, {size} x {size}, {place}"
-                    found.append({"what": what, "way": name, "bytes per field and date": each})
+    for place, (days, values, weights) in _blocks().items():
+        for lam in 10 ** np.arange(1, 6.01, 0.5):
+            rng = np.random.default_rng(0)
+            misses = []
+            for _ in range(rounds):
+                out = rng.random(values.shape) < 0.1
+                curve = smooth(days, np.where(out, np.nan, values), weights, lam=float(lam))
+                at, part = np.divmod(days - curve.days[0], STEP_DAYS)
+                share = (part / STEP_DAYS)[:, None]
+                after = np.minimum(at + 1, len(curve.days) - 1)
+                drawn = (1 - share) * curve.values[at] + share * curve.values[after]
+                misses.append((values - drawn)[out])
+            error = float(np.sqrt(np.nanmean(np.concatenate(misses) ** 2)))
+            row = {"what": f"left-out observations, {place}", "way": f"lambda {lam:.0f}"}
+            found.append({**row, "root mean square error of NDVI": error})
     return found
 
 
-def _small(plane: NDArray[Any], name: str) -> NDArray[Any]:
-    """20 m bands as they came."""
-    return plane[..., ::2, ::2] if name in ("rededge1", "swir16", "scl") else plane
+def _blocks() -> dict[str, tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.float64]]]:
+    """Days, NDVI [date, block] and share seen of blocks of 8 x 8 pixels, by place."""
+    pictures = {"si_eolearn": slovenia()}
+    for place in (KORTRIJK, BELGIUM):
+        windows = worldcereal_windows(place)
+        red, nir = (np.stack([w.bands[b] for w in windows]).astype(float) for b in ("red", "nir"))
+        usable = scene_mask(np.stack([w.scl for w in windows])).usable & (red > 0) & (nir > 0)
+        ndvi = np.where(usable, (nir - red) / np.maximum(nir + red, 1), np.nan)
+        pictures[place] = np.array([w.day for w in windows], np.int32), ndvi
+    return {place: _blocked(*each) for place, each in pictures.items()}
 
 
-def _each(
-    planes: Planes, scl: NDArray[np.uint8], predict: Callable[[NDArray[Any]], NDArray[Any]]
-) -> Iterable[bytes]:
-    """A date at a time: folded differences, bytes by weight, then SCL."""
-    ready = [predict(_small(plane, name)) for name, plane in planes.items()]
-    for i in range(len(scl)):
-        low = b"".join((each[i] & 0xFF).astype(np.uint8).tobytes() for each in ready)
-        high = b"".join((each[i] >> 8).astype(np.uint8).tobytes() for each in ready)
-        yield low + high + _small(scl[i], "scl").tobytes()
-
-
-def _zstd(pieces: Iterable[bytes]) -> int:
-    packer = zstandard.ZstdCompressor(level=19)
-    return sum(len(packer.compress(piece)) for piece in pieces)
-
-
-def _lzma(pieces: Iterable[bytes]) -> int:
-    filters = [{"id": lzma.FILTER_LZMA2, "preset": 9}]
-    return sum(len(lzma.compress(p, format=lzma.FORMAT_RAW, filters=filters)) for p in pieces)
-
-
-def _fold(difference: NDArray[Any]) -> NDArray[Any]:
-    signed = difference.astype(np.int16)
-    return ((signed << 1) ^ (signed >> 15)).view(np.uint16)
-
-
-def _median(plane: NDArray[Any]) -> NDArray[Any]:
-    """Against the median of left, upper, and left + upper - upper left (JPEG-LS)."""
-    now = plane.astype(np.int32)
-    padded = np.pad(now, ((0, 0), (1, 0), (1, 0)))
-    left, upper, corner = padded[:, 1:, :-1], padded[:, :-1, 1:], padded[:, :-1, :-1]
-    guess = np.sort(np.stack([left, upper, left + upper - corner]), axis=0)[1]
-    return _fold(now - guess)
-
-
-def _dates(plane: NDArray[Any]) -> NDArray[Any]:
-    """Our differences, less those of the date before."""
-    plain = np.diff(np.diff(plane.astype(np.int32), axis=2, prepend=0), axis=1, prepend=0)
-    return _fold(np.diff(plain, axis=0, prepend=0))
-
-
-def _bands(planes: Planes, scl: NDArray[np.uint8]) -> int:
-    """Our differences, less a fitted share of those of a band of the same resolution."""
-    plain: dict[str, NDArray[np.int32]] = {
-        name: np.diff(
-            np.diff(_small(plane, name).astype(np.int32), axis=2, prepend=0), axis=1, prepend=0
-        ).astype(np.int32)
-        for name, plane in planes.items()
-    }
-    for name, other in (("swir16", "rededge1"), ("nir", "red"), ("red", "blue")):
-        share = (plain[name] * plain[other]).sum((1, 2)) / (plain[other] ** 2).sum((1, 2)).clip(1)
-        share = np.round(share * 16)[:, None, None] / 16
-        plain[name] = plain[name] - np.round(share * plain[other]).astype(np.int32)
-    ready = {name: _fold(each) for name, each in plain.items()}
-    pieces = []
-    for i in range(len(scl)):
-        low = b"".join((each[i] & 0xFF).astype(np.uint8).tobytes() for each in ready.values())
-        high = b"".join((each[i] >> 8).astype(np.uint8).tobytes() for each in ready.values())
-        pieces.append(low + high + _small(scl[i], "scl").tobytes())
-    return _zstd(pieces) + len(scl) * 3
-
-
-def _lerc(planes: Planes, scl: NDArray[np.uint8]) -> int:
-    """GDAL's LERC with half a quantum allowed, one file a resolution and date, headers off."""
-    total = _zstd(_small(each, "scl").tobytes() for each in scl)
-    fine = np.stack([planes[n] for n in FIVE[:3]], axis=1)
-    coarse = np.stack([_small(planes[n], n) for n in FIVE[3:]], axis=1)
-    for stack in (fine, coarse):
-        empty = _tiff(np.zeros_like(stack[0]))
-        total += sum(_tiff(each) - empty for each in stack)
-    return total
-
-
-def _tiff(planes: NDArray[np.uint16]) -> int:
-    count, height, width = planes.shape
-    shape = {"height": height, "width": width, "count": count, "dtype": "uint16"}
-    with warnings.catch_warnings(), MemoryFile() as memory:
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        # Values are whole quanta here: half of one is 0.5.
-        options = {"compress": "LERC_ZSTD", "MAX_Z_ERROR": 0.5, "ZSTD_LEVEL": 19}
-        with memory.open(driver="GTiff", **shape, **options) as file:
-            file.write(planes)
-        return len(memory.getbuffer())
-
-
-def _ours(planes: Planes, scl: NDArray[np.uint8]) -> int:
-    stacks = range(0, len(scl), 32)
-    parts = [({n: p[i : i + 32] for n, p in planes.items()}, scl[i : i + 32]) for i in stacks]
-    return sum(len(codec.encode(bands, classes)) for bands, classes in parts)
-
-
-OURS = "ours: stacks of 32 dates"
-WAYS: dict[str, Callable[[Planes, NDArray[np.uint8]], int]] = {
-    "raw": lambda planes, scl: (
-        sum(_small(p, n).nbytes for n, p in planes.items()) + _small(scl, "scl").nbytes
-    ),
-    "zstd alone": lambda planes, scl: _zstd(
-        b"".join(_small(p, n)[i].tobytes() for n, p in planes.items())
-        + _small(scl[i], "scl").tobytes()
-        for i in range(len(scl))
-    ),
-    "LERC + zstd (GDAL)": _lerc,
-    OURS: _ours,
-    "a date at a time": lambda planes, scl: _zstd(_each(planes, scl, codec.differences)),
-    "median predictor": lambda planes, scl: _zstd(_each(planes, scl, _median)),
-    "less the date before": lambda planes, scl: _zstd(_each(planes, scl, _dates)),
-    "less another band": _bands,
-    "LZMA for zstd": lambda planes, scl: _lzma(_each(planes, scl, codec.differences)),
-}
+def _blocked(
+    days: NDArray[np.int32], ndvi: NDArray[np.float64]
+) -> tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.float64]]:
+    unique, first = np.unique(days, return_index=True)
+    dates, height, width = len(unique), ndvi.shape[1] // 8, ndvi.shape[2] // 8
+    cut = ndvi[first, : height * 8, : width * 8].reshape(dates, height, 8, width, 8)
+    share = np.isfinite(cut).mean((2, 4)).reshape(dates, -1)
+    total = np.nansum(cut, (2, 4)).reshape(dates, -1) / 64
+    values = np.divide(total, share, out=np.full_like(total, np.nan), where=share > 0.3)
+    return unique, values, share
 
 
 # --- seasons -------------------------------------------------------------------------------------
@@ -359,36 +271,38 @@ WAYS: dict[str, Callable[[Planes, NDArray[np.uint8]], int]] = {
 def phenology_rows() -> list[Row]:
     """Days between our seasons and FuseTS's on the Castilla patch, pixel by pixel.
 
-    FuseTS gives the turning points (its ``first_of_slope``), so our feet are what is like it; the
-    days at a fifth of the amplitude are printed too.
+    FuseTS gives the turning points, so our feet are what is like it (`FOOT_SHARE`).  Other shares
+    are printed to show what hangs on that one.
     """
     days, ndvi, reference = castilla()
     series = ndvi.reshape(len(days), -1)
     curves = smooth(days, series, max_gap=60)
     known = np.flatnonzero(np.isfinite(reference["sos"]).ravel())
-    best = [
-        max(seasons(curves.days, curves.values[:, k]), key=lambda s: s.amplitude) for k in known
-    ]
     found = []
-    for name, what in (("foot_start", "sos"), ("peak", "pos"), ("foot_end", "eos"),
-                       ("start", "sos"), ("end", "eos")):  # fmt: skip
-        ours = day_of_year(np.array([getattr(each, name) for each in best]), 2019)
-        theirs = reference[what].ravel()[known]
-        found.append(
-            {
-                "what": f"phenology, {len(known)} pixels, against FuseTS {what}",
-                "way": name,
-                "median day of year": float(np.median(ours)),
-                "theirs": float(np.median(theirs)),
-                "median difference, days": float(np.median(np.abs(ours - theirs))),
-            }
-        )
+    for share in SHARES:
+        best = [
+            max(seasons(curves.days, curves.values[:, k], share=share), key=lambda s: s.amplitude)
+            for k in known
+        ]
+        for name, what in (("start", "sos"), ("peak", "pos"), ("end", "eos")):
+            ours = day_of_year(np.array([getattr(each, name) for each in best]), 2019)
+            theirs = reference[what].ravel()[known]
+            found.append(
+                {
+                    "what": f"phenology, {len(known)} pixels, against FuseTS {what}",
+                    "way": f"{name} at {100 * share:g} % of the amplitude",
+                    "median day of year": float(np.median(ours)),
+                    "theirs": float(np.median(theirs)),
+                    "median difference, days": float(np.median(np.abs(ours - theirs))),
+                }
+            )
     return found
 
 
 PARTS: dict[str, Callable[[], list[Row]]] = {
     "zonal": zonal_rows,
     "smoothing": smoothing_rows,
+    "lambda": lambda_rows,
     "packs": pack_rows,
     "phenology": phenology_rows,
 }
