@@ -43,7 +43,7 @@ def _address(rule: Rule) -> str:
 def test_every_cell_of_role_and_route(staff: Staff) -> None:
     clients = {role: staff.client(role) for role in Role}
     for rule in staff.app.url_map.iter_rules():
-        method = "GET" if "GET" in (rule.methods or ()) else "POST"
+        method = next(each for each in ("GET", "POST", "PUT") if each in (rule.methods or ()))
         address = _address(rule)
         for role in (None, *Role):
             client = clients[role] if role else staff.stranger()
@@ -65,4 +65,6 @@ def test_every_cell_of_role_and_route(staff: Staff) -> None:
 
 def test_the_table_says_public_only_where_nobody_needs_an_account() -> None:
     public = {endpoint.split(".")[0] for endpoint, roles in ROUTES.items() if roles is PUBLIC}
-    assert public <= {"static", "root", "api", "pages", "staff", "pairing"}
+    assert public <= {"static", "root", "api", "pages", "staff", "pairing", "agent", "tablet"}
+    tablet = {each for each in ROUTES if each.startswith("tablet.") and ROUTES[each] is PUBLIC}
+    assert tablet == {"tablet.description"}

@@ -80,6 +80,7 @@ ROUTES: dict[str, frozenset[Role] | None] = {
     "tablet.put_event": TABLETS,
     "tablet.events": TABLETS,
     "tablet.import_file": STAFF,
+    "tablet.count": TABLETS,
 }
 
 
