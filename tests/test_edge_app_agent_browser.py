@@ -21,6 +21,7 @@ from field_data.events import Draft, Kind
 from field_data.ids import new_id
 from field_data.people import Role
 from tests.browsers import PHONE, TABLET
+from tests.fakes import trap_reading
 from tests.people import Staff
 from tests.tablets import Tablet, photo, square
 
@@ -272,3 +273,25 @@ def test_what_another_person_recorded_waits_for_them(tablet: Tablet, staff: Staf
     page.wait_for_selector("#state.idle")
     assert tablet.unsent() == 1
     assert staff.ground.events.of_kind(Kind.OBSERVATION) == []
+
+
+def test_the_node_counts_a_trap_and_the_person_corrects(tablet: Tablet, staff: Staff) -> None:
+    page = tablet.page
+    staff.node.next_count = trap_reading()
+    page.click(".fields a")
+    page.click('[data-form="trap_reading"]')
+    tablet.choose("trap", "tuta")
+    page.set_input_files("#gallery-photo", photo(7))
+    counted = trap_reading().count
+    assert counted
+    page.wait_for_selector(f"#in-count_model:has-text('{counted.count}')")
+    assert page.input_value("#in-count") == str(counted.count)
+    page.fill("#in-count", str(counted.count + 2))
+    page.fill("#in-days", "٧")
+    page.click("button.main[type=submit]")
+    page.wait_for_selector(".forms")
+    tablet.all_sent()
+    (kept,) = staff.ground.events.of_kind(Kind.OBSERVATION)
+    values = kept.body["values"]
+    assert (values["count_model"], values["count"]) == (counted.count, counted.count + 2)
+    assert values["per_day"] == pytest.approx((counted.count + 2) / 7, abs=0.006)

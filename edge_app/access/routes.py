@@ -98,6 +98,7 @@ ROUTES: dict[str, frozenset[Role] | None] = {
     "staff.review_photo": STAFF,
     "staff.review_mine": STAFF,
     "staff.review_agreement": AGRONOMISTS,
+    "tablet.count": TABLETS,
 }
 
 

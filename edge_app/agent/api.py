@@ -17,6 +17,10 @@ from edge_app.access.guard import ground
 from edge_app.agent import openapi, refusals
 from edge_app.agent.intake import MAX_PHOTO_BYTES, take_photo
 from edge_app.agent.strict_json import read_body
+from edge_app.farmer.context import advice
+from edge_app.farmer.context import node as node_of_pages
+from edge_app.farmer.uploads import MAX_PHOTO_BYTES as MAX_COUNTED_BYTES
+from edge_app.trap_answer import count_answer
 from edge_app.vocabulary import CardVocabulary
 from field_data.clock import now
 from field_data.errors import PersonError
@@ -96,6 +100,15 @@ def get_photo(sha256: str) -> Response:
     response = make_response(data)
     response.mimetype = "image/jpeg"
     return response
+
+
+@blueprint.post("/count")
+def count() -> Response:
+    """Count the insects in one photo of a trap; nothing is kept."""
+    with node_of_pages().place():
+        jpeg = read_body(body_stream(), request.content_length, MAX_COUNTED_BYTES)
+        reading = node_of_pages().count(jpeg, request.args.get("trap", ""))
+    return jsonify(count_answer(reading, advice(), ""))
 
 
 def _photo_name(sha256: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from edge_app.agent.drafts import MAX_PHOTOS, MAX_UTC_S, TABLET_KINDS, TABLET_TRUSTS
 from edge_app.agent.intake import MAX_PHOTO_BYTES
 from edge_app.agent.observation_schema import observations
+from edge_app.farmer.words import TRAPS
 from edge_app.languages import LANGS
 from field_data.forms import Forms
 from field_data.types import Trust
@@ -63,6 +64,7 @@ def _paths() -> Json:
         "/api/v1/events/{id}": {"put": _put_event()},
         "/api/v1/events": {"get": _events()},
         "/api/v1/import": {"post": _import()},
+        "/api/v1/count": {"post": _count()},
         "/api/v1/diagnose": {"post": _diagnose()},
         "/health": {"get": _get("How every part of the node is.", "Health", public=True)},
     }
@@ -120,6 +122,13 @@ def _import() -> Json:
     return _change("Keep what is in a tablet's file.", text, "Imported", 400, kind="text/plain")
 
 
+def _count() -> Json:
+    photo = {"type": "string", "format": "binary"}
+    said = _change("Count insects on a trap.", photo, "Count", 400, kind="image/jpeg")
+    trap = _in_query("trap", {"type": "string", "enum": list(TRAPS)})
+    return {**said, "parameters": [_LANG, trap]}
+
+
 def _diagnose() -> Json:
     photo = {"type": "string", "format": "binary"}
     form = {"type": "object", "properties": {"photo": {"type": "array", "items": photo}}}
@@ -163,6 +172,7 @@ def _object(required: Json, optional: Json | None = None, *, open: bool = False)
 
 def _schemas(forms: Forms) -> Json:
     text, many = {"type": "string"}, {"type": "array", "items": {"type": "object"}}
+    number = {"type": ["integer", "null"]}
     trusts = {"type": "string", "enum": [str(trust) for trust in Trust]}
     instant = _object({"utc_s": {"type": "number"}, "trust": trusts})
     states = {"type": "string", "enum": ["node", "hub", "erased"]}
@@ -183,6 +193,7 @@ def _schemas(forms: Forms) -> Json:
                            "more": {"type": "boolean"}}),
         "Imported": _object({"items": many, "refused": {"type": "integer"}}),
         "Diagnosis": _object({"status": text, "crop": {}, "candidates": many}, open=True),
+        "Count": _object({"trap": text, "status": text, "count": number}, open=True),
         "Health": _object({"ok": {"type": "boolean"}, "parts": many}),
         "Problem": _object({"type": text, "title": text, "status": {"type": "integer"},
                             "code": text, "problems": many, "details": {"type": "object"}},

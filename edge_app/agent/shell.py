@@ -64,7 +64,7 @@ _CSP = "; ".join(
 @blueprint.get("/")
 def app() -> Response:
     """The page; the same for all people and languages, so that it can be kept."""
-    response = make_response(render_template("agent.html", version=version(), sprite=_sprite()))
+    response = make_response(_page(version()))
     response.headers["Content-Security-Policy"] = _CSP
     response.headers["Cache-Control"] = "no-cache"
     return response
@@ -112,6 +112,12 @@ def file(of: str, name: str) -> Response:
     response.mimetype = _TYPES[Path(name).suffix]
     response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
     return response
+
+
+def _page(version: str) -> str:
+    own = (path.name for path in FILES.glob("*.js"))
+    scripts = sorted(name for name in own if name not in {*MAP_FILES, *_NOT_LISTED})
+    return render_template("agent.html", version=version, scripts=scripts, sprite=_sprite())
 
 
 def contents() -> dict[str, bytes]:
@@ -171,8 +177,7 @@ def _font_faces(found: dict[str, bytes]) -> bytes:
 @cache
 def _version(modified: int) -> str:
     digest = hashlib.sha256()
-    page = render_template("agent.html", version="", sprite=_sprite()).encode()
-    for name, data in {**_contents(modified), "": page}.items():
+    for name, data in {**_contents(modified), "": _page("").encode()}.items():
         digest.update(f"{name} {len(data)}\n".encode() + data)
     return digest.hexdigest()[:16]
 

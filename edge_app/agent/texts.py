@@ -128,6 +128,8 @@ TEXTS: dict[str, LazyString] = {
     "storage": _l("Memory"),
     "storage_safe": _l("The browser has promised to keep what is recorded."),
     "storage_unsafe": _l("The browser may erase records when memory is short. Install the app."),
+    "away_ready": _l("The app works away from the box."),
+    "away_not_yet": _l("The app is not yet on this tablet: stay near the box a little."),
     "storage_used": _l("Used:"),
     "export": _l("Save to a file"),
     "export_why": _l("When the tablet is full, broken or never near a box: carry the file there."),

@@ -77,8 +77,9 @@ class Outcome:
         return (
             f"{self.kept} records kept on the tablet, {self.arrived} on the node: "
             f"{self.lost} lost, {self.doubled} doubled, {self.refused} refused; "
-            f"{self.photos} photos; {self.cut} of {self.replies} replies cut, node killed {self.kills} times, browser "
-            f"closed {self.closings} times; {self.seconds:.0f} s"
+            f"{self.photos} photos; {self.cut} of {self.replies} replies cut, "
+            f"node killed {self.kills} times, browser closed {self.closings} times; "
+            f"{self.seconds:.0f} s"
         )
 
 
@@ -152,7 +153,7 @@ class Chaos:
         tablet.page.evaluate("location.hash = '#/'")
         while tablet.unsent() or not tablet.page.query_selector("#state.idle"):
             assert time.monotonic() < end, f"{tablet.unsent()} records never arrived"
-            if tablet.page.query_selector("#state.unreachable"):
+            if tablet.page.query_selector("#state.unreachable, #state.trouble"):
                 self._nudge(tablet)
             time.sleep(0.3)
         return Counter(

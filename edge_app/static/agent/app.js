@@ -40,7 +40,7 @@ async function bar() {
     sending: ["send", t("sending", { done: status.done, of: status.of })],
     unreachable: ["clock", t("no_node")],
     signin: ["lock", t("sign_in_again")],
-    trouble: ["warning", t("trouble")],
+    trouble: ["warning", status.said || t("trouble")],
     idle: ["check", t("in_touch")],
   }[status.now];
   const line = byId("state"), known = status.now === "signin" ? h("a", { href: loginAddress() }, words) : h("span", {}, words);

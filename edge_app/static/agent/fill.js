@@ -2,12 +2,17 @@
 
 import { announce, button, h, icon, notice } from "./dom.js";
 import * as db from "./db.js";
-import { faults, isShown, outside, questions, standing } from "./answers.js";
-import { SINGLE, locator, placeText, widget } from "./widgets.js";
+import { faults, isEmpty, isShown, outside, questions, standing } from "./answers.js";
+import { call } from "./api.js";
+import { evaluate } from "./rules.js";
+import { SINGLE, locator, originals, placeText, widget } from "./widgets.js";
 import { canLocate, locate } from "./place.js";
 import { moment, sync } from "./sync.js";
 import { has, number, said, shown, t, tt } from "./texts.js";
 import { fieldName } from "./land.js";
+
+// The traps that the node can count.
+const COUNTED = new Set(["tuta", "yellow"]);
 
 // A new draft for a field ("" for none); what the land says already is filled in.
 export async function begin(form, field, author) {
@@ -43,6 +48,7 @@ export async function screen(draft, form, vocabulary, land) {
   let saving = Promise.resolve();
 
   async function change(redraw = false, photo = null) {
+    count();
     refresh();
     if (redraw) all.filter((q) => q.type === "condition").forEach(drawField);
     const snapshot = structuredClone(draft);
@@ -51,12 +57,35 @@ export async function screen(draft, form, vocabulary, land) {
     await done;
   }
 
+  // What the node counts in a photo, where it is in reach; else the person counts alone.
+  async function count() {
+    for (const q of all.filter((each) => each.filled_by === "trap_counter")) {
+      const trap = draft.values[q.of[0]], sha256 = draft.values[q.of[1]]?.[0], asked = `${trap} ${sha256}`;
+      if (!COUNTED.has(trap) || !sha256 || draft.asked === asked) continue;
+      draft.asked = asked;
+      try {
+        const body = originals.get(sha256) || (await db.photo(sha256)).bytes;
+        const { said: answer } = await call("POST", `count?trap=${trap}`, { body, type: "image/jpeg", patience_s: 20 });
+        if (answer.count !== null && draft.asked === asked) await fillIn(q, answer.count);
+      } catch { draft.asked = null; }
+    }
+  }
+
+  async function fillIn(q, value) {
+    draft.values[q.id] = value;
+    for (const other of all.filter((each) => each.prefill && isEmpty(draft.values[each.id]))) {
+      draft.values[other.id] = evaluate(other.prefill, draft.values);
+      drawField(other);
+    }
+    await change();
+  }
+
   function refresh() {
     const values = standing(form, draft.values);
     for (const q of all) {
       const block = blocks.get(q.id), value = values[q.id];
       block.hidden = !isShown(q, values);
-      if (q.calculate) block.querySelector("output").textContent = typeof value === "number" ? `${number(value, 3)} ${q.unit || ""}` : "—";
+      if (q.calculate || q.filled_by) block.querySelector("output").textContent = typeof value === "number" ? `${number(value, 3)} ${q.unit || ""}` : "—";
       block.querySelector(".odd").textContent = outside(value, q.unusual) ? t("unusual") : "";
     }
     for (const section of form.sections) {

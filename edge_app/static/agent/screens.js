@@ -177,6 +177,7 @@ async function map() {
 async function more() {
   const me = await db.meta("me"), node = await db.meta("node"), use = (await navigator.storage?.estimate?.()) || {};
   const safe = await navigator.storage?.persisted?.(), open = (await db.records()).filter((each) => each.state === "here" || each.state === "refused").length;
+  const away = Boolean((await navigator.serviceWorker?.getRegistration("/agent/"))?.active);
   const mb = (bytes) => `${Math.round((bytes || 0) / 1e6)} MB`;
   const file = h("input", { type: "file", id: "import", accept: ".jsonl" });
   file.addEventListener("change", () => bringIn(file));
@@ -185,6 +186,7 @@ async function more() {
       linkButton(tt(me ? "sign_in_other" : "sign_in"), "person", loginAddress())),
     h("section", { class: "box" }, h("h2", {}, tt("storage")),
       h("p", { id: "persisted" }, icon(safe ? "shield" : "warning"), tt(safe ? "storage_safe" : "storage_unsafe")),
+      h("p", { id: "away" }, icon(away ? "check" : "warning"), tt(away ? "away_ready" : "away_not_yet")),
       h("p", {}, tt("storage_used"), " ", h("bdi", {}, `${mb(use.usage)} / ${mb(use.quota)}`))),
     h("section", { class: "box" }, h("h2", {}, tt("export")), h("p", {}, tt("export_why")), h("p", {}, t("unsent_n", { n: open })),
       button(tt("export"), "bottle", async () => { const { blob } = await exported(); save(blob, `ghalla-${new Date().toISOString().slice(0, 16).replace(/:/g, "")}.jsonl`); }, "main"),

@@ -47,10 +47,10 @@ async function round() {
     tell("idle");
   } catch (error) {
     if (error instanceof Refused && error.status === 401) { tell("signin"); return; }
-    if (!(error instanceof Unreachable || error instanceof Refused)) {
-      tell("trouble", { said: String(error.message) });
-      console.error(error);
-    } else tell("unreachable", { said: error.title || "" });
+    if (!(error instanceof Unreachable || error instanceof Refused)) console.error(error);
+    // A node that answers and refuses says why in its own words.
+    if (error instanceof Unreachable) tell("unreachable");
+    else tell("trouble", { said: error.title || "" });
     later(error.retryAfter);
   }
 }

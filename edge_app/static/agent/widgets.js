@@ -7,10 +7,13 @@ import { numberOf, quick } from "./answers.js";
 import { locate } from "./place.js";
 import { show, shrunk } from "./photos.js";
 
+// What was chosen, before it was made small, as long as the page is open: a trap is counted in it.
+export const originals = new Map();
+
 // The field of a question; `draft` holds the answers, `change` is told after each.
 export function widget(q, draft, vocabulary, change) {
   const put = (value) => { draft.values[q.id] = value; return change(); };
-  return WIDGETS[q.type]({ q, draft, vocabulary, put, change });
+  return WIDGETS[q.filled_by ? "calculated" : q.type]({ q, draft, vocabulary, put, change });
 }
 
 function tiles(kind, { q, draft, put }, options) {
@@ -124,6 +127,7 @@ function photos({ q, draft, change }) {
       try { photo = await shrunk(file); } catch { announce(t("bad_photo"), true); continue; }
       if ((draft.values[q.id] || []).includes(photo.sha256)) continue;
       const before = draft.values[q.id] || [];
+      originals.set(photo.sha256, file);
       keep([...before, photo.sha256]);
       try { await change(false, photo); } catch (error) { keep(before); throw error; }
     }
