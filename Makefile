@@ -1,6 +1,9 @@
 # make run    the node on http://127.0.0.1:8080, everything set up on the way
 # make test   every check: style, types, import rule, tests (browser included)
 # make bench  figures beside what one would use instead
+# make bench-store  the store beside TinyDB's own storage
+# make bench-sat    satellite: bytes, pixels, map and cluster, beside what one would use instead
+# make test-powercut  1,200 power cuts and 200 full disks (root)
 # make bench-models [DATA=<folder>]  the shipped graphs in other runtimes
 # make train-leaf DATA=<folder>   the leaf model from the public photo set
 # make train-trap DATA=<folder>   the trap counter from the same set
@@ -13,14 +16,13 @@ PORT ?= 8080
 HOST ?= 127.0.0.1
 RUN ?= runs/leaf
 TRAP_RUN ?= runs/trap
-TRAP_RUN ?= runs/trap
 
 SOURCES := setup.cfg pyproject.toml $(wildcard constraints/*.txt)
 WEB_SOURCES := package.json package-lock.json edge_app/webassets.py \
 	$(wildcard edge_app/translations/*/LC_MESSAGES/messages.po) \
 	$(wildcard edge_app/content/*.toml edge_app/content/cards/*.toml)
 
-.PHONY: run test lint bench bench-models web train-leaf train-trap clean
+.PHONY: run test lint bench bench-models bench-store bench-sat test-powercut web train-leaf train-trap clean
 
 run: $(VENV)/.web
 	$(BIN)/ghalla serve --home $(HOME_DIR) --host $(HOST) --port $(PORT)
@@ -37,7 +39,19 @@ lint: $(VENV)/.test
 bench: $(VENV)/.test $(VENV)/.webbench
 	$(BIN)/python -m tests.bench.bench_diagnose
 	$(BIN)/python -m tests.bench.bench_store
+	$(BIN)/python -m tests.bench.bench_sat
 	$(BIN)/python -m tests.bench.bench_lighthouse
+
+bench-store: $(VENV)/.test
+	$(BIN)/python -m tests.bench.bench_store
+	$(BIN)/python -m tests.bench.bench_registry
+
+bench-sat: $(VENV)/.test
+	$(BIN)/python -m tests.bench.bench_sat
+
+# Needs root, /dev/fuse, loop devices, e2fsprogs and fuse3.
+test-powercut: $(VENV)/.test
+	$(BIN)/python -m tests.powercut --cuts 1200 --disk-full 200
 
 # LiteRT is compared where onnx2tf is on the PATH: it brings TensorFlow, and pins of its own.
 bench-models: $(VENV)/.bench
