@@ -55,8 +55,8 @@ def draw(archive: Archive, field: Field) -> int:
     due = archive.undrawn(field.id, key)
     for start in range(0, len(due), _DAYS_AT_ONCE):
         days = due[start : start + _DAYS_AT_ONCE]
-        windows = [w for w in archive.windows(field.id, days[0], days[-1]) if w.day in set(days)]
-        cube = cube_of(windows)
+        kept = archive.windows(field.id, days[0], days[-1])
+        cube = cube_of(window for window in kept if window.day in days)
         if cube is not None:
             weights = field_weights(field.boundary, cube.grid, INSET_M)
             archive.put_figures(field.id, key, list(_rows(cube, weights)))

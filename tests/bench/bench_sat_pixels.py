@@ -29,6 +29,7 @@ from sat_ingest.masks import scene_mask
 from sat_ingest.phenology import FOOT_SHARE, SHARE, seasons
 from sat_ingest.smoothing import STEP_DAYS, noise, smooth, whittaker
 from sat_ingest.zonal import Weights, coverage, zonal, zonal_mean
+from tests.bench.bench_sat_alerts import alert_rows
 from tests.bench.bench_sat_packs import pack_rows
 from tests.sat_data import (
     BELGIUM,
@@ -241,6 +242,15 @@ def lambda_rows(rounds: int = 5) -> list[Row]:
     return found
 
 
+def _cropland() -> dict[str, tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.float64]]]:
+    blocks = _blocks()
+    return {
+        "castilla": _blocked(*castilla()[:2]),
+        KORTRIJK: blocks[KORTRIJK],
+        BELGIUM: blocks[BELGIUM],
+    }
+
+
 def _blocks() -> dict[str, tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.float64]]]:
     """Days, NDVI [date, block] and share seen of blocks of 8 x 8 pixels, by place."""
     pictures = {"si_eolearn": slovenia()}
@@ -303,6 +313,7 @@ PARTS: dict[str, Callable[[], list[Row]]] = {
     "zonal": zonal_rows,
     "smoothing": smoothing_rows,
     "lambda": lambda_rows,
+    "alerts": lambda: alert_rows(_cropland()),
     "packs": pack_rows,
     "phenology": phenology_rows,
 }
