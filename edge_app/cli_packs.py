@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +18,6 @@ from edge_app.cli_scenes import (
     FIELDS,
     day_number,
     fields_of,
-    iso,
     pulled,
     scenes,
     wished,
@@ -225,31 +223,6 @@ def _sentence(said: dict[str, int]) -> str:
         f"{said['unknown_fields']} fields not known here, {said['other_boundary']} with another "
         "boundary"
     )
-
-
-@scenes.command()
-@HOME
-@JSON
-def status(home: Path, as_json: bool) -> None:
-    """What is kept of the fields: how many windows, how old, how large."""
-
-    def action() -> None:
-        with archive_of(home) as archive:
-            found = archive.status()
-        said = asdict(found)
-        for key in ("first_day", "last_day"):
-            said[key] = None if said[key] is None else iso(said[key])
-        if as_json:
-            click.echo(json.dumps(said))
-            return
-        span = f"{said['first_day']} to {said['last_day']}" if found.windows else "nothing yet"
-        click.echo(
-            f"{found.fields} fields, {found.windows} windows, {span}; "
-            f"{found.figures} days of figures; {found.bytes / 1e6:.1f} of "
-            f"{found.quota_bytes / 1e6:.0f} MB, {found.file_bytes / 1e6:.1f} MB on disk"
-        )
-
-    guarded(as_json, action)
 
 
 @contextmanager

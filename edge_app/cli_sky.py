@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import click
 
 from edge_app.cli_common import HOME, JSON, guarded
+from edge_app.cli_packs import archive_of
 from edge_app.cli_scenes import scenes
 from field_data.errors import PersonError
 
@@ -34,28 +36,17 @@ def status(home: Path, as_json: bool) -> None:
 
 
 def _status(home: Path) -> dict[str, Any]:
-    from edge_app.health import store_of
     from field_data.clock import now
-    from sat_ingest.archive import ARCHIVE, Archive
     from sat_ingest.pull import SCENES
     from sat_ingest.tile_cache import CACHE, TileCache
 
-    store_of(home)  # says so when this is no home
-    told: dict[str, Any] = {"fields": 0, "windows": 0, "newest": None, "age_days": None}
-    if (home / ARCHIVE).is_file():
-        with Archive(home / ARCHIVE) as archive:
-            kept = archive.status()
-        newest = kept.last_day
-        told |= {
-            "fields": kept.fields,
-            "windows": kept.windows,
-            "oldest": _iso(kept.first_day),
-            "newest": _iso(newest),
-            "age_days": None if newest is None else int(now().utc_s // 86_400) - newest,
-            "windows_bytes": kept.bytes,
-            "windows_quota_bytes": kept.quota_bytes,
-            "archive_file_bytes": kept.file_bytes,
-        }
+    with archive_of(home) as archive:
+        kept = archive.status()
+    told: dict[str, Any] = asdict(kept) | {
+        "first_day": _iso(kept.first_day),
+        "last_day": _iso(kept.last_day),
+        "age_days": None if kept.last_day is None else int(now().utc_s // 86_400) - kept.last_day,
+    }
     if (home / CACHE).is_file():
         with TileCache(home / CACHE) as cache:
             told |= {"tile_layers": len(cache.layers()), "tiles_bytes": cache.size_bytes()}
