@@ -7,23 +7,37 @@ from edge_app.settings import Settings
 from field_data.audit_log import AuditLog
 from field_data.document_store import DocumentStore
 from field_data.events import EventLog
+from field_data.outbox import Outbox
 from field_data.people import People
+from field_data.photo_quota import limit_photos
+from field_data.photo_uses import PhotoUses
 from field_data.photos import PhotoStore
 from field_data.privacy import Privacy
 from field_data.retention import Retention, Rules
 
 
 class Ground:
-    """The ground truth of one node; pages and the tablets' API reach it through here."""
+    """The ground truth of one node; pages and the tablets' API reach it through here.
+
+    ``photo_bytes`` is how much of photos is kept, 0 for no limit.
+    """
 
     def __init__(
-        self, store: DocumentStore, photos: PhotoStore, node: str, settings: Settings | None = None
+        self,
+        store: DocumentStore,
+        photos: PhotoStore,
+        node: str,
+        settings: Settings | None = None,
+        photo_bytes: int = 0,
     ) -> None:
         self.store = store
         self.photos = photos
         self.node = node
         self.settings = settings or Settings()
         self.events = EventLog(store, node, photos)
+        self.outbox = Outbox(store, self.events, PhotoUses(store, photos))
+        if photo_bytes:
+            limit_photos(photos, photo_bytes, store, self.events, self.outbox)
         self.people = People(store)
         self.audit = AuditLog(store, photos.folder.parent)
         self.gate = Gate(store, self.people, self.audit)

@@ -9,23 +9,22 @@ from pathlib import Path
 
 from edge_app.advice import Advice
 from edge_app.seam import Part
-from edge_app.settings import Settings, read_settings
+from edge_app.settings import MB, Settings, read_settings
 from field_data.audit_log import AuditLog
 from field_data.clock import now
 from field_data.diagnoses import DiagnosisLog
-from field_data.document_store import DocumentStore
 from field_data.errors import GhallaError, KeeperError
 from field_data.files import free_bytes
 from field_data.local_sets import LocalSets
 from field_data.node_identity import node_id
 from field_data.photos import PhotoStore
+from field_data.schema import open_store
 from field_data.types import Trust
 from models.diagnosis import Diagnoser
 from models.life import Life
 from models.registry import folder_of, life_of, model_entry
 
 STORE = "store.sqlite"
-_MB = 1_000_000
 VENDOR = Path(__file__).parent / "static" / "vendor"
 
 
@@ -44,7 +43,7 @@ def store_part(home: Path, log: DiagnosisLog) -> Part:
 
 def disk_part(home: Path, settings: Settings) -> Part:
     """Free space where the home is."""
-    free_mb = free_bytes(home) // _MB
+    free_mb = free_bytes(home) // MB
     enough = free_mb >= settings.min_free_mb
     return Part("disk", enough, "ok" if enough else "disk_low", f"{free_mb} MB free")
 
@@ -138,7 +137,7 @@ def fonts_part() -> Part:
 def check_home(home: Path) -> list[Part]:
     """Every part of a home, seen from outside: works beside a running server and after a crash.
 
-    Nothing is made, moved or mended here.
+    Nothing is made, moved or mended here; a store of an older layout is brought to the present one.
 
     Raises:
         KeeperError: ``no_home``, ``bad_settings``, or the store's own.
@@ -155,7 +154,7 @@ def check_home(home: Path) -> list[Part]:
         fonts_part(),
     ]
     try:
-        with DocumentStore(store_of(home), set_aside=False) as documents:
+        with open_store(store_of(home), set_aside=False) as documents:
             store = store_part(home, DiagnosisLog(documents, PhotoStore(home / "photos")))
             parts.append(audit_part(AuditLog(documents, home)))
     except KeeperError as error:
@@ -172,7 +171,7 @@ def open_log(home: Path) -> Iterator[DiagnosisLog]:
     Raises:
         KeeperError: ``no_home``, ``store_damaged`` or the store's own.
     """
-    with DocumentStore(store_of(home), set_aside=False) as store:
+    with open_store(store_of(home), set_aside=False) as store:
         yield DiagnosisLog(store, PhotoStore(home / "photos"))
 
 
@@ -183,7 +182,7 @@ def open_local(home: Path) -> Iterator[tuple[LocalSets, PhotoStore, str]]:
     Raises:
         KeeperError: as :func:`open_log`.
     """
-    with DocumentStore(store_of(home), set_aside=False) as store:
+    with open_store(store_of(home), set_aside=False) as store:
         photos = PhotoStore(home / "photos")
         yield LocalSets(store, photos), photos, node_id(store)
 

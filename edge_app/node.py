@@ -15,18 +15,18 @@ from edge_app.live_counter import LiveCounter
 from edge_app.live_model import LiveModel
 from edge_app.pin import PinGuard
 from edge_app.seam import Part
-from edge_app.settings import Settings, documented, read_settings
+from edge_app.settings import MB, Settings, documented, read_settings
 from edge_app.teaching import Lesson, School, Teacher
 from edge_app.turnstile import Turnstile
 from field_data.clock import now
 from field_data.diagnoses import DiagnosisLog
-from field_data.document_store import DocumentStore
 from field_data.errors import GhallaError, KeeperError, PersonError, PublisherError
 from field_data.files import HomeLock, make_folder, write_atomic
 from field_data.ids import new_id
 from field_data.local_sets import LocalSet
 from field_data.node_identity import node_id
 from field_data.photos import PhotoStore
+from field_data.schema import open_store
 from field_data.types import Diagnosis
 from models.counting import CountReading
 from models.diagnosis import Diagnoser, Reading
@@ -56,7 +56,7 @@ def init_home(home: Path) -> str:
         KeeperError: ``home_in_use``, ``disk_full``, or the store's own.
     """
     make_home(home)
-    with HomeLock(home), DocumentStore(home / STORE) as store:
+    with HomeLock(home), open_store(home / STORE) as store:
         return node_id(store)
 
 
@@ -91,11 +91,12 @@ class FarmNode:
         with ExitStack() as opened:
             opened.enter_context(HomeLock(home))
             self._advice = advice
-            self._store = opened.enter_context(DocumentStore(home / STORE))
+            self._store = opened.enter_context(open_store(home / STORE))
             self.id = node_id(self._store)
             self._photos = PhotoStore(home / "photos")
             self._log = DiagnosisLog(self._store, self._photos)
-            self.ground = Ground(self._store, self._photos, self.id, self.settings)
+            limit = self.settings.photo_quota_mb * MB
+            self.ground = Ground(self._store, self._photos, self.id, self.settings, limit)
             # Beside a store that was set aside every photo looks unused: keep them until the
             # keeper has looked at it.
             self.ground.privacy.resume()
@@ -144,7 +145,12 @@ class FarmNode:
         reading = self._live.read(plain, crop, keep=consent is not None)
         diagnosis = concluded(reading, consent)
         kept = {place: jpeg for place, jpeg in enumerate(reading.kept) if jpeg is not None}
-        return self._log.record(diagnosis, kept)
+        try:
+            return self._log.record(diagnosis, kept)
+        except KeeperError as error:
+            if error.code != "photos_full":
+                raise
+            return self._log.record(diagnosis)  # the answer matters more than its photos
 
     @property
     def _teacher(self) -> Teacher | None:

@@ -16,6 +16,7 @@ from typing import Any
 from field_data.errors import KeeperError
 
 PREFIX = "GHALLA_"
+MB = 1_000_000
 # Variables that are no settings of the node.
 _OTHERS = frozenset({"GHALLA_DATA", "GHALLA_HOME"})
 
@@ -33,6 +34,7 @@ class Settings:
     workers: int = _setting(2, "Diagnoses computed at the same time; more need more memory.")
     queue: int = _setting(30, "Diagnoses that may wait; the next one is told to come back.")
     min_free_mb: int = _setting(200, "Below this free space the health page warns, in megabytes.")
+    photo_quota_mb: int = _setting(8000, "Photos kept, in megabytes; 0 for as many as fit.")
     teach_pin: str = _setting("", "PIN of the page /teach, 6 characters or more; without, no page.")
     tablet_url: str = _setting("", "Address in the QR code of a tablet; empty: as the page's own.")
     keep_answers_days: int = _setting(0, "Answers and photos go after so many days; 0: never.")
@@ -53,6 +55,7 @@ class Settings:
             "workers must be 1 to 16": not 1 <= self.workers <= 16,
             "queue must be 0 to 500": not 0 <= self.queue <= 500,
             "min_free_mb must not be negative": self.min_free_mb < 0,
+            "photo_quota_mb must not be negative": self.photo_quota_mb < 0,
             "teach_pin must have 6 characters or more": 0 < len(self.teach_pin) < 6,
         }
         for problem, found in wrong.items():

@@ -1,4 +1,7 @@
-"""Which record uses which photo: one row each, since the same photo may serve two records."""
+"""Which record uses which photo, and which hub has it: one row each.
+
+The same photo may serve two records.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from field_data.document_store import DocumentStore
 from field_data.photos import PhotoStore
 
 TABLE = "photo_uses"
+SENT = "photos_sent"
 
 
 class PhotoUses:
@@ -24,6 +28,8 @@ class PhotoUses:
         self._uses = store.table(TABLE)
         store.index(TABLE, "photo")
         store.index(TABLE, "owner")
+        self._sent = store.table(SENT)
+        store.index(SENT, "photo")
 
     def missing(self, photos: Iterable[str]) -> list[str]:
         """Those that are not kept here, in order.
@@ -36,9 +42,25 @@ class PhotoUses:
         """The photos of a record, in the order in which it claimed them."""
         return [use["photo"] for use in self._uses.search(where("owner") == owner)]
 
-    def owners(self, photo: str) -> list[str]:
-        """The records that use a photo."""
-        return [use["owner"] for use in self._uses.search(where("photo") == photo)]
+    def all_owners(self) -> dict[str, list[str]]:
+        """The records that use it, by photo."""
+        found: dict[str, list[str]] = {}
+        for use in self._uses.all():
+            found.setdefault(use["photo"], []).append(use["owner"])
+        return found
+
+    def sent(self, hub: str, photos: Iterable[str]) -> None:
+        """Note that ``hub`` has those of ``photos`` that a record uses."""
+        with self._store.transaction():
+            for photo in set(photos):
+                here = where("photo") == photo
+                known = self._sent.contains(here & (where("hub") == hub))
+                if not known and self._uses.contains(here):
+                    self._sent.insert({"photo": photo, "hub": hub})
+
+    def all_sent(self) -> set[str]:
+        """The photos that one hub or another has."""
+        return {row["photo"] for row in self._sent.all()}
 
     def claim(self, owner: str, photos: Iterable[str]) -> None:
         """Note that ``owner`` uses ``photos``; what it used before it uses still."""
@@ -64,4 +86,11 @@ class PhotoUses:
         with self._store.transaction():
             for photo in set(photos):
                 if not self._uses.contains(where("photo") == photo):
+                    self._sent.remove(where("photo") == photo)
                     self._photos.remove(photo)
+
+    def tidy(self) -> None:
+        """Remove every photo that no record uses: `remove_unused`, for all at once."""
+        with self._store.transaction():
+            used = self.all_owners()
+            self.remove_unused(photo for photo in self._photos.names() if photo not in used)

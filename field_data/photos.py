@@ -6,7 +6,9 @@ import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 from field_data.files import (
     disk_full_named,
@@ -27,11 +29,25 @@ _START, _END, _SCAN = 0xD8, 0xD9, 0xDA
 _AFTER_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 
 
+class Budget(Protocol):
+    """How many bytes may be kept: `field_data.photo_quota.Budget`."""
+
+    def take(self, bytes: int) -> None:
+        """So many will be kept, or ``KeeperError("photos_full")``."""
+
+    def give_back(self, bytes: int) -> None:
+        """So many are free again."""
+
+
 class PhotoStore:
-    """Photos in ``folder``, spread over 256 folders by the first two letters of the hash."""
+    """Photos in ``folder``, spread over 256 folders by the first two letters of the hash.
+
+    With a ``budget`` only so many bytes are kept.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.budget: Budget | None = None
         if not folder.is_dir():
             make_folder(folder)
             # All at once, so that the first photos need not wait for a folder of their own.
@@ -44,7 +60,8 @@ class PhotoStore:
         """Keep ``jpeg``, durably; keeping the same bytes again costs no space.
 
         The caller has rebuilt the picture from its pixels.  Raises `ValueError` if there is
-        anything but a picture in it, ``KeeperError("disk_full")`` if it does not fit.
+        anything but a picture in it, ``KeeperError`` if it does not fit: ``disk_full``, or
+        ``photos_full`` when the budget is used up.
         """
         refuse_metadata(jpeg)
         photo = photo_of(jpeg)
@@ -53,9 +70,22 @@ class PhotoStore:
             # Another thread may have renamed it a moment ago and not yet synced the folder.
             sync_folder(path.parent)
         else:
-            make_folder(path.parent)
-            write_atomic(path, jpeg)
+            with self._budgeted(photo.bytes):
+                make_folder(path.parent)
+                write_atomic(path, jpeg)
         return photo
+
+    @contextmanager
+    def _budgeted(self, bytes: int) -> Iterator[None]:
+        if self.budget is None:
+            yield
+            return
+        self.budget.take(bytes)
+        try:
+            yield
+        except BaseException:
+            self.budget.give_back(bytes)
+            raise
 
     def put_many(self, jpegs: Sequence[bytes]) -> list[Photo]:
         """`put` several at once: the disk makes them durable together, four times as fast for six.
@@ -80,9 +110,16 @@ class PhotoStore:
         """Erase the photo, durably; nothing to do if it is not kept."""
         path = self._path(sha256)
         if path.is_file():
+            bytes = _size(path)
             with disk_full_named(path):
                 path.unlink(missing_ok=True)
+                if self.budget is not None:
+                    self.budget.give_back(bytes)
                 sync_folder(path.parent)
+
+    def size(self, sha256: str) -> int:
+        """Bytes of a photo, 0 if it is not kept."""
+        return _size(self._path(sha256))
 
     def names(self) -> Iterator[str]:
         """The hashes of all kept photos, in no order."""
@@ -90,7 +127,7 @@ class PhotoStore:
 
     def total_bytes(self) -> int:
         """Bytes of all kept photos (looks at every file)."""
-        return sum(path.stat().st_size for path in self.folder.glob("??/*.jpg"))
+        return sum(map(_size, self.folder.glob("??/*.jpg")))
 
     def tidy(self) -> None:
         """Remove half-written files of an earlier life.  Only at boot, under the home's lock."""
@@ -101,6 +138,13 @@ class PhotoStore:
         if not is_photo_name(sha256):
             raise ValueError("not a sha256 in hex")
         return self.folder / sha256[:2] / f"{sha256}.jpg"
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:  # never kept, or removed a moment ago
+        return 0
 
 
 def is_photo_name(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""Room kept on the disk for erasing: to remove something, a store must first write."""
+"""Room kept on the disk: to open, and to remove something, a store must first write."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from pathlib import Path
 
 from field_data.files import free_bytes
 
+# Left to everybody else: the next ordinary record should not fail because of this file.
+_MARGIN = 256 * 1024
+
 
 class Reserve:
-    """The file ``path`` of ``size`` bytes, which holds nothing; a size of 0 means none.
+    """The file ``path`` of up to ``size`` bytes, which holds nothing; a size of 0 means none.
 
-    A courtesy: where it cannot be made, erasing on a full disk fails and nothing else.
+    A courtesy: where it cannot be made, a full disk keeps the store from opening and erasing.
     """
 
     def __init__(self, path: Path, size: int) -> None:
@@ -20,13 +23,14 @@ class Reserve:
         self._size = size
 
     def fill(self) -> None:
-        """Make the file, if it is not there and as much would stay free beside it."""
-        if not self._size or self._path.exists():
+        """Make the file as large as there is room for."""
+        if not self._size:
             return
-        with suppress(OSError):
-            if free_bytes(self._path.parent) >= 2 * self._size:
-                with self._path.open("xb") as file:
-                    os.posix_fallocate(file.fileno(), 0, self._size)
+        with suppress(OSError), self._path.open("ab") as file:
+            have = os.fstat(file.fileno()).st_size
+            more = min(self._size - have, free_bytes(self._path.parent) - _MARGIN)
+            if more > 0:
+                os.posix_fallocate(file.fileno(), have, more)
 
     def spend_if_full(self) -> None:
         """Give the room free, if there is not as much elsewhere."""

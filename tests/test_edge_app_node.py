@@ -18,6 +18,7 @@ from edge_app.server import addresses
 from edge_app.settings import Settings, documented, read_settings
 from edge_app.turnstile import Turnstile
 from field_data.errors import BusyError, KeeperError, PersonError
+from field_data.photo_quota import Budget
 from field_data.types import Instant, Status, Trust
 from tests.builders import leaf_jpeg
 
@@ -227,6 +228,13 @@ def test_file_names_are_not_kept(node: FarmNode) -> None:
     photo = ("Fatima +212 600 00 00 00.jpg", PHOTO[1])
     said = node.diagnose([photo, PHOTO], "LYPES", consent=None)
     assert [verdict.name for verdict in said.photos] == ["photo-1", "photo-2"]
+
+
+def test_no_room_for_photos_leaves_the_answer(node: FarmNode) -> None:
+    node._photos.budget = Budget(1000, lambda: 0, lambda bytes: None)
+    said = node.diagnose([PHOTO], "LYPES", consent="yes")
+    assert node.diagnosis(said.id) == said
+    assert said.photos[0].sha256 is None
 
 
 def test_check_mends_nothing_beside_a_running_node(node: FarmNode) -> None:
