@@ -75,7 +75,7 @@ def test_from_an_empty_box_to_a_paired_tablet(browser: Browser, address: str, st
     for field in ("#secret", "#again"):
         keeper.fill(field, PASSPHRASE)
     keeper.click("button.main")
-    keeper.get_by_role("link", name="Personnes").click()
+    keeper.get_by_role("link", name="Membres").click()
     keeper.fill("#name", "Amal")
     keeper.select_option("#role", "agent")
     keeper.select_option("#lang", "fr")
