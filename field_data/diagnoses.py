@@ -123,7 +123,7 @@ class DiagnosisLog:
         Only at boot, under the home's lock: they were kept without an answer being given.
         """
         self._photos.tidy()
-        self._uses.remove_unused(self._photos.names())
+        self._uses.tidy()
 
 
 def _with_hashes(

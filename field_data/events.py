@@ -111,8 +111,8 @@ class EventLog:
         """Keep the event, or find that it is kept already; durable when this returns.
 
         Its photos must be kept before it comes; they stay as long as it does.  An event that was
-        erased here is not written again: its receipt says ``replayed``.  Inside
-        `DocumentStore.transaction` it joins what else is written there.
+        erased here is not written again: its receipt says ``replayed``; the correction of one is
+        erased at once.  Inside `DocumentStore.transaction` it joins what else is written there.
 
         Raises:
             PersonError: ``id_taken`` when another event has that id (what came is kept for the
@@ -132,17 +132,27 @@ class EventLog:
         raise PersonError("id_taken", f"another record is already called {draft.id}", id=draft.id)
 
     def _insert(self, draft: Draft, said: dict[str, Any]) -> Event:
-        if draft.supersedes is not None and self.get(draft.supersedes) is None:
+        row = {**said, "received": asdict(now())}
+        corrected = None if draft.supersedes is None else self.get(draft.supersedes)
+        if corrected is None and draft.supersedes is not None:
             raise PersonError("nothing_to_correct", "the corrected record is not here")
+        if corrected is not None and corrected.erased:
+            _empty(row)  # else the erased record would be back in other words
+        else:
+            self._claim(draft)
+        return _event(self._node, self._events.insert(row), row)
+
+    def _claim(self, draft: Draft) -> None:
         if missing := self._uses.missing(draft.photos):
             message = f"{len(missing)} photos of the record are not here yet"
             raise PersonError("photo_missing", message, photos=missing)
         self._uses.claim(draft.id, draft.photos)
-        row = {**said, "received": asdict(now())}
-        return _event(self._node, self._events.insert(row), row)
 
     def _refuse(self, said: dict[str, Any]) -> None:
         with self._store.transaction():
+            kept = self.get(said["id"])
+            if kept is None or kept.erased:  # a moment ago: then this must not stay either
+                return
             before = self._refused.search(where("id") == said["id"])
             if not any({**row, **said} == row for row in before):
                 self._refused.insert({"received": asdict(now()), **said})
@@ -157,7 +167,7 @@ class EventLog:
             whole = self._with_corrections(ids)
             for id in whole:
                 self._uses.release(id)
-                self._events.update(_emptied, where("id") == id)
+                self._events.update(_empty, where("id") == id)
                 self._refused.remove(where("id") == id)
         return whole
 
@@ -242,7 +252,7 @@ def _event(node: str, seq: int, row: Mapping[str, Any]) -> Event:
     )
 
 
-def _emptied(row: MutableMapping[str, Any]) -> None:
+def _empty(row: MutableMapping[str, Any]) -> None:
     nothing = {"subject": "", "author": "", "at": asdict(_NEVER), "body": {}, "photos": []}
     row.update(nothing, erased=True)
 

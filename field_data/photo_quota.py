@@ -59,11 +59,18 @@ def to_evict(photos: Iterable[Kept], acknowledged: int, need: int) -> list[str]:
 
 
 class Budget:
-    """Bytes taken of ``limit``; ``make_room`` is asked when they do not suffice.  For threads."""
+    """Bytes taken of ``limit``; ``make_room`` is asked when they do not suffice.  For threads.
 
-    def __init__(self, limit: int, taken: int, make_room: Callable[[int], None]) -> None:
+    ``measure`` looks at every photo: at the start, and when the limit seems to be reached, since
+    another process may have removed some.
+    """
+
+    def __init__(
+        self, limit: int, measure: Callable[[], int], make_room: Callable[[int], None]
+    ) -> None:
         self._limit = limit
-        self._taken = taken
+        self._measure = measure
+        self._taken = measure()
         self._make_room = make_room
         self._lock = threading.Lock()
 
@@ -73,6 +80,9 @@ class Budget:
         Raises:
             KeeperError: ``photos_full`` with ``limit`` when they are not there and nothing may go.
         """
+        if self._took(bytes):
+            return
+        self._taken = self._measure()
         if self._took(bytes):
             return
         self._make_room(self._taken + bytes - self._limit + self._limit // _SPARE)
@@ -129,4 +139,4 @@ def limit_photos(
 ) -> None:
     """Let ``photos`` keep no more than ``limit`` bytes from now on; looks at every file once."""
     evictor = Evictor(store, photos, events, outbox)
-    photos.budget = Budget(limit, photos.total_bytes(), evictor.make_room)
+    photos.budget = Budget(limit, photos.total_bytes, evictor.make_room)

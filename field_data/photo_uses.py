@@ -88,3 +88,9 @@ class PhotoUses:
                 if not self._uses.contains(where("photo") == photo):
                     self._sent.remove(where("photo") == photo)
                     self._photos.remove(photo)
+
+    def tidy(self) -> None:
+        """Remove every photo that no record uses: `remove_unused`, for all at once."""
+        with self._store.transaction():
+            used = self.all_owners()
+            self.remove_unused(photo for photo in self._photos.names() if photo not in used)

@@ -110,7 +110,7 @@ class PhotoStore:
         """Erase the photo, durably; nothing to do if it is not kept."""
         path = self._path(sha256)
         if path.is_file():
-            bytes = path.stat().st_size
+            bytes = _size(path)
             with disk_full_named(path):
                 path.unlink(missing_ok=True)
                 if self.budget is not None:
@@ -119,8 +119,7 @@ class PhotoStore:
 
     def size(self, sha256: str) -> int:
         """Bytes of a photo, 0 if it is not kept."""
-        path = self._path(sha256)
-        return path.stat().st_size if path.is_file() else 0
+        return _size(self._path(sha256))
 
     def names(self) -> Iterator[str]:
         """The hashes of all kept photos, in no order."""
@@ -128,7 +127,7 @@ class PhotoStore:
 
     def total_bytes(self) -> int:
         """Bytes of all kept photos (looks at every file)."""
-        return sum(path.stat().st_size for path in self.folder.glob("??/*.jpg"))
+        return sum(map(_size, self.folder.glob("??/*.jpg")))
 
     def tidy(self) -> None:
         """Remove half-written files of an earlier life.  Only at boot, under the home's lock."""
@@ -139,6 +138,13 @@ class PhotoStore:
         if not is_photo_name(sha256):
             raise ValueError("not a sha256 in hex")
         return self.folder / sha256[:2] / f"{sha256}.jpg"
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:  # never kept, or removed a moment ago
+        return 0
 
 
 def is_photo_name(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""Room kept on the disk for erasing: to remove something, a store must first write."""
+"""Room kept on the disk: to open, and to remove something, a store must first write."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MARGIN = 256 * 1024
 class Reserve:
     """The file ``path`` of up to ``size`` bytes, which holds nothing; a size of 0 means none.
 
-    A courtesy: where it cannot be made, erasing on a full disk fails and nothing else.
+    A courtesy: where it cannot be made, a full disk keeps the store from opening and erasing.
     """
 
     def __init__(self, path: Path, size: int) -> None:

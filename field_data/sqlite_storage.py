@@ -64,6 +64,7 @@ class SqliteStorage(Storage):
 
     def _open(self, set_aside: bool) -> None:
         make_folder(self.path.parent)
+        self._reserve.spend_if_full()  # to open, SQLite needs a little too
         fresh = not self.path.exists()
         try:
             self._check()

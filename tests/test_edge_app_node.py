@@ -231,7 +231,7 @@ def test_file_names_are_not_kept(node: FarmNode) -> None:
 
 
 def test_no_room_for_photos_leaves_the_answer(node: FarmNode) -> None:
-    node._photos.budget = Budget(1000, 0, lambda bytes: None)
+    node._photos.budget = Budget(1000, lambda: 0, lambda bytes: None)
     said = node.diagnose([PHOTO], "LYPES", consent="yes")
     assert node.diagnosis(said.id) == said
     assert said.photos[0].sha256 is None

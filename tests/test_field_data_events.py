@@ -206,6 +206,15 @@ class TestErasure:
         assert sorted(log.erase([chain[named]])) == sorted(chain)
         assert standing(log.about("field-1")) == []
 
+    def test_takes_a_correction_that_comes_later(self, log: EventLog, own: str) -> None:
+        log.append(mine := draft())
+        log.erase([mine.id])
+        late = draft(supersedes=mine.id, body={"note": "secret"}, photos=(own,))
+        receipts = [log.append(late) for _ in range(2)]
+        assert [receipt.replayed for receipt in receipts] == [False, True]
+        assert all(receipt.event.erased and receipt.event.body == {} for receipt in receipts)
+        assert log.about("field-1") == []
+
     def test_takes_what_was_refused_under_that_id(
         self, log: EventLog, store: DocumentStore
     ) -> None:

@@ -116,6 +116,12 @@ class TestQuota:
         with pytest.raises(KeeperError):
             home.visit(5)
 
+    def test_what_another_process_removed_is_noticed(self, home: Home, tmp_path: Path) -> None:
+        home.limit(1)
+        visit = home.visit(1)
+        PhotoStore(tmp_path / "photos").remove(visit.photos[0])
+        home.visit(2)
+
     def test_a_photo_sent_anew_after_its_erasure_was_not_sent(self, home: Home) -> None:
         home.limit(1)
         for _ in range(2):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -18,6 +19,7 @@ from field_data.photos import PhotoStore
 from field_data.schema import MIGRATIONS, RESERVE_BYTES, open_store
 from field_data.sqlite_storage import to_json as body_of
 from tests.test_field_data_diagnoses import jpeg, one
+from tests.test_field_data_store_crash import on_a_small_disk
 
 NODE = new_id()
 
@@ -100,6 +102,35 @@ def test_a_damaged_home_is_set_aside_with_its_events_and_named(tmp_path: Path) -
 def test_room_is_kept_for_erasing(tmp_path: Path) -> None:
     with open_store(tmp_path / "store.sqlite"):
         assert (tmp_path / "store.sqlite.reserve").stat().st_size == RESERVE_BYTES
+
+
+# A node on a disk that others have filled to the last byte while it was off.
+START_ON_FULL = """
+import sys
+from pathlib import Path
+from edge_app.advice import load_advice
+from edge_app.node import FarmNode
+from tests.powercut.workloads import draft
+home, advice = Path(sys.argv[1], "home"), load_advice()
+with FarmNode(home, advice) as node:
+    for n in range(3):
+        node.ground.events.append(draft(n))
+try:
+    with open(home / "junk", "wb", buffering=0) as junk:
+        while junk.write(b"x" * 4096):
+            pass
+except OSError as error:
+    print(error.errno)
+with FarmNode(home, advice) as node:
+    print(node.ground.events.last_seq(), *[part.code for part in node.health()][:2])
+    for n in range(3):
+        print(len(node.ground.events.erase([draft(n).id])))
+"""
+
+
+def test_a_node_starts_and_erases_on_a_full_disk(tmp_path: Path) -> None:
+    shown = on_a_small_disk(START_ON_FULL, tmp_path, megabytes=12)
+    assert shown == [str(errno.ENOSPC), "3 ok disk_low", "1", "1", "1"]
 
 
 def test_the_migration_can_meet_what_it_made(tmp_path: Path) -> None:

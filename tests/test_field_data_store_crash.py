@@ -188,9 +188,9 @@ def test_swallowing_a_full_disk_inside_a_transaction_writes_nothing(tmp_path: Pa
             assert table.all() == [{"n": 0}, {"n": 1}, {"n": 2}]
 
 
-def on_a_small_disk(code: str, folder: Path) -> list[str]:
-    """What ``code`` prints when it runs in a file system of one megabyte."""
-    mount = 'mount -t tmpfs -o size=1m tmpfs "$0" && exec "$@"'
+def on_a_small_disk(code: str, folder: Path, megabytes: int = 1) -> list[str]:
+    """What ``code`` prints when it runs in a file system of so many megabytes."""
+    mount = f'mount -t tmpfs -o size={megabytes}m tmpfs "$0" && exec "$@"'
     own_mounts = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
     if subprocess.run([*own_mounts, mount, folder, "true"], check=False).returncode:
         pytest.skip("this machine does not let a program make a small file system of its own")

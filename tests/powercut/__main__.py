@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import ctypes
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -22,6 +24,7 @@ Job = tuple[Callable[..., Tally], tuple[str, ...], int, int]
 _PER_RECORDING = 25
 _CONTROL = 20
 _ALONE = "POWERCUT_ALONE"
+_PR_SET_PDEATHSIG = 1
 
 
 def parsed(arguments: Sequence[str]) -> argparse.Namespace:
@@ -62,14 +65,27 @@ def jobs(options: argparse.Namespace) -> list[Job]:
 def done(todo: Sequence[Job], workers: int) -> list[Tally]:
     """The tallies, in the order of the jobs; with a bar when it takes longer than two seconds."""
     with (
-        ProcessPoolExecutor(workers) as pool,
+        ProcessPoolExecutor(workers, initializer=_end_with_parent) as pool,
         tqdm(total=sum(n for _, _, n, _ in todo), unit="cut", delay=2, disable=None) as bar,
     ):
         futures = {pool.submit(work, *values, n, seed): n for work, values, n, seed in todo}
-        for future in as_completed(futures):
-            future.result()
-            bar.update(futures[future])
+        try:
+            for future in as_completed(futures):
+                future.result()
+                bar.update(futures[future])
+        except BaseException:
+            pool.shutdown(cancel_futures=True)  # what runs takes its disks down first
+            raise
         return [future.result() for future in futures]
+
+
+def _end_with_parent() -> None:
+    def end(*_: object) -> None:
+        signal.alarm(20)  # the pool itself would wait for ever; so long to take disks down
+        sys.exit(1)
+
+    signal.signal(signal.SIGTERM, end)
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def report(tallies: Sequence[Tally]) -> str:
@@ -90,6 +106,7 @@ def report(tallies: Sequence[Tally]) -> str:
 def main(arguments: Sequence[str]) -> int:
     """Run, print, judge."""
     options = parsed(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     tallies = summed(done(jobs(options), options.jobs))
     sound = bool(tallies) and all(tally.sound for tally in tallies)
     if options.json:

@@ -8,17 +8,14 @@ import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from field_data.errors import GhallaError
-from tests.powercut.disks import MIB, child, make_image, mounted, recorded
+from tests.powercut.disks import MIB, child, make_image, mounted, recorded, workshop
 from tests.powercut.recorder import Entry, read_log
 from tests.powercut.replay import Disk, Said, places, said_before
 from tests.powercut.workloads import WORKLOADS, Verdict, Workload
 
 IMAGE_BYTES = 32 * MIB
-# Images in memory: the disk of this machine is not what is tested.
-MEMORY = Path("/dev/shm")
 _EXAMPLES = 5
 
 
@@ -71,12 +68,12 @@ def cut_many(name: str, cuts: int, seed: int) -> Tally:
     begin = time.perf_counter()
     workload = WORKLOADS[name]
     tally = Tally(name, workload.ours)
-    with TemporaryDirectory(prefix="powercut-", dir=MEMORY) as folder:
-        start, entries = record(workload, Path(folder))
+    with workshop() as folder:
+        start, entries = record(workload, folder)
         disk = Disk(bytearray(start), entries)
         chance = random.Random(f"{name} {seed}")
         for cut in places(entries, cuts, chance):
-            _one(tally, workload, disk.at(cut, chance), said_before(entries, cut), Path(folder))
+            _one(tally, workload, disk.at(cut, chance), said_before(entries, cut), folder)
     tally.seconds = time.perf_counter() - begin
     return tally
 
@@ -90,11 +87,13 @@ def record(workload: Workload, folder: Path) -> tuple[bytes, list[Entry]]:
     shutil.copyfile(image, start)
     with recorded(image, log, folder) as (point, marks):
         child("tests.powercut.child", ["run", workload.name, point / "home", marks])
-    entries = list(read_log(log))
-    return start.read_bytes(), entries
+    found = start.read_bytes(), list(read_log(log))
+    for path in (image, start, log):
+        path.unlink()
+    return found
 
 
-def _one(tally: Tally, workload: Workload, disk: bytes, said: Said, folder: Path) -> None:
+def _one(tally: Tally, workload: Workload, disk: bytearray, said: Said, folder: Path) -> None:
     image, verdict = folder / "cut", Verdict()
     image.write_bytes(disk)
     try:

@@ -8,10 +8,15 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from field_data.files import free_bytes
 from tests.powercut.recorder import DISK, MARK
 
 MIB = 1024 * 1024
+# Images in memory where there is some: the disk of this machine is not what is tested.
+_MEMORY = Path("/dev/shm")
+_ENOUGH = 1024 * MIB
 
 
 def run(*command: object) -> str:
@@ -20,6 +25,14 @@ def run(*command: object) -> str:
     if done.returncode:
         raise RuntimeError(f"{command[0]}: {done.stderr.strip() or done.stdout.strip()}")
     return done.stdout
+
+
+@contextmanager
+def workshop() -> Iterator[Path]:
+    """A folder for images, gone afterwards."""
+    roomy = _MEMORY.is_dir() and free_bytes(_MEMORY) >= _ENOUGH
+    with TemporaryDirectory(prefix="powercut-", dir=_MEMORY if roomy else None) as folder:
+        yield Path(folder)
 
 
 def make_image(path: Path, size: int) -> None:

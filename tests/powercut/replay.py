@@ -27,7 +27,7 @@ class Disk:
     entries: Sequence[Entry]
     _flushed: int = field(default=0, init=False)
 
-    def at(self, cut: int, chance: random.Random) -> bytes:
+    def at(self, cut: int, chance: random.Random) -> bytearray:
         """The disk when the power fails just before entry ``cut``.
 
         Everything before the last flush is there; each piece written since by the toss of a coin.
@@ -43,7 +43,7 @@ class Disk:
                 for at in range(0, len(entry.data), PIECE):
                     if chance.random() < 0.5:
                         _lay(found, entry.offset + at, entry.data[at : at + PIECE])
-        return bytes(found)
+        return found
 
 
 def _lay(image: bytearray, offset: int, data: bytes) -> None:
