@@ -6,6 +6,7 @@ import csv
 import io
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -87,6 +88,12 @@ def test_no_cell_is_a_formula_and_no_text_is_lost(cells: list[str]) -> None:
     read = list(csv.reader(io.StringIO(csv_text(["a"], [cells]), newline="")))[1]
     assert all(not cell.startswith(tuple("=+-@\t\r\n＝＋－＠")) for cell in read)
     assert [cell.removeprefix("'") for cell in read] == [cell.removeprefix("'") for cell in cells]
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"])
+def test_whatever_begins_a_formula_is_defused(start: str) -> None:
+    (_, (cell,)) = csv.reader(io.StringIO(csv_text(["a"], [[f"{start}1+1"]]), newline=""))
+    assert cell == f"'{start}1+1"
 
 
 def test_numbers_stay_numbers_and_the_mark_comes_first() -> None:

@@ -127,6 +127,7 @@ def test_texts_hold_nothing_invisible_that_harms(text: str) -> None:
 
 def test_arabic_keeps_its_joiners_and_long_texts_are_refused() -> None:
     assert normalising.text(" می\u200cروم\x00 ", 20) == "می\u200cروم"
+    assert normalising.text("gpj\u202e.exe\ufeff", 20) == "gpj.exe"
     with pytest.raises(Refused, match="too_long"):
         normalising.text("x" * 21, 20)
 

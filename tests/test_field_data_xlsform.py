@@ -14,7 +14,14 @@ from field_data.forms import parse_form
 from field_data.forms.checking import check
 from field_data.forms.evaluation import evaluate
 from field_data.forms.expressions import parse, show
-from field_data.forms.workbooks import MAX_COLUMNS, MAX_FILE, MAX_ROWS, MAX_UNPACKED, read_workbook
+from field_data.forms.workbooks import (
+    MAX_COLUMNS,
+    MAX_FILE,
+    MAX_ROWS,
+    MAX_UNPACKED,
+    read_workbook,
+    refuse_hostile,
+)
 from field_data.forms.xlsform import Imported, import_xlsform
 from field_data.forms.xpath import Known, NotUnderstood, translate
 from tests.workbooks import CROPS, row, workbook
@@ -73,6 +80,21 @@ def test_conditions_ranges_and_calculations_mean_the_same() -> None:
     assert check(form, values).values["total"] == 1
     with pytest.raises(PersonError, match="check_failed"):
         check(form, {**values, "w": 0})
+
+
+def test_a_group_inside_a_group_is_shown_when_both_are() -> None:
+    survey = [
+        row("integer", "n"),
+        row("begin_group", "outer", relevant="${n} > 1"),
+        row("begin_group", "inner", relevant="${n} < 9"),
+        row("text", "a"),
+        row("end_group", "inner"),
+        row("text", "b"),
+        row("end_group", "outer"),
+    ]
+    sections = import_xlsform(workbook(survey)).form.sections
+    shown = [show(section.shown_if) for section in sections if section.shown_if]
+    assert shown == ["((n > 1) and (n < 9))", "(n > 1)"]
 
 
 def test_what_is_left_out_is_told_by_row_and_name() -> None:
@@ -197,14 +219,19 @@ BOMB = b'<!DOCTYPE a [<!ENTITY b "bbbbbbbb">]><a>&b;</a>'
         changed(GOOD, SHEET, sheet('<row><c r="XFD1"/></row>')),
         changed(GOOD, SHEET, sheet("<a>" * 100_000 + "</a>" * 100_000)),
         changed(GOOD, SHEET, sheet(f"<row><c><is><t>{'x' * 30_000}</t></is></c></row>")),
-        changed(GOOD, "xl/workbook.xml", b"<workbook/>"),
-        changed(GOOD, "[Content_Types].xml", b"<Types/>"),
     ],
     ids=lambda data: f"{len(data)} bytes",
 )
-def test_hostile_workbooks_are_refused(data: bytes) -> None:
+def test_hostile_workbooks_are_refused_before_they_are_opened(data: bytes) -> None:
     with pytest.raises(PersonError) as caught:
-        read_workbook(data)
+        refuse_hostile(data)
+    assert caught.value.code == "bad_xlsform"
+
+
+@pytest.mark.parametrize("part", ["xl/workbook.xml", "[Content_Types].xml"])
+def test_workbooks_that_lack_something_are_refused(part: str) -> None:
+    with pytest.raises(PersonError) as caught:
+        read_workbook(changed(GOOD, part, b"<nothing/>"))
     assert caught.value.code == "bad_xlsform"
 
 

@@ -31,7 +31,7 @@ MAX_DEPTH = 24
 _TOKEN = re.compile(
     r"""\s*(?: (?P<number>\d+(?:\.\d+)?) | '(?P<text>[^'\n]*)' | (?P<name>[a-z][a-z0-9_]*)
     | (?P<mark>==|!=|<=|>=|[-+*/()<>,\[\]]) )""",
-    re.VERBOSE,
+    re.VERBOSE | re.ASCII,
 )
 _LITERALS = {"true": True, "false": False, "none": None}
 _COMPARE = ("==", "!=", "<", "<=", ">", ">=", "in")
