@@ -19,6 +19,7 @@ import click
 
 from edge_app.cli_common import EXIT, HOME, JSON, guarded, progress
 from edge_app.cli_count import count
+from edge_app.cli_fields import farms, fields
 from edge_app.cli_forms import forms, observations
 from edge_app.cli_guard import access, audit, retention
 from edge_app.cli_import import import_file
@@ -183,6 +184,8 @@ main.add_command(person)
 main.add_command(audit)
 main.add_command(retention)
 main.add_command(access)
+main.add_command(fields)
+main.add_command(farms)
 
 
 @main.command()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,6 +62,10 @@ class Registry(LandView):
     ) -> None:
         super().__init__(store, events, region=region)
         self._now = now
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Join what is said inside into one durable step; see `DocumentStore.transaction`."""
+        return self._store.transaction()
 
     # --- what comes from outside -------------------------------------------------------------
 
