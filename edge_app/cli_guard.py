@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from edge_app.cli_common import EXIT, HOME, JSON, guarded
+from field_data.audit_log import NODE
 from field_data.errors import KeeperError
 
 
@@ -29,11 +30,11 @@ def audit(home: Path, as_json: bool, verify: bool, accept_loss: bool) -> None:
         from edge_app.home import open_ground
 
         with open_ground(home) as ground:
+            if accept_loss:
+                ground.audit.accept_loss(NODE)
             chain = ground.audit.verify()
             for entry in () if verify else ground.audit.all():
-                shown = (
-                    f"{entry.seq:6} {entry.action:18} {entry.subject or '-':26} by {entry.actor}"
-                )
+                shown = f"{entry.seq:6} {entry.action:18} {entry.subject:26} {entry.actor}"
                 click.echo(json.dumps(asdict(entry)) if as_json else shown)
         if as_json:
             click.echo(json.dumps({**asdict(chain), "sound": chain.sound}))

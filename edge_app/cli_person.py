@@ -51,7 +51,7 @@ def list_people(home: Path, as_json: bool) -> None:
 @HOME
 @JSON
 @click.option("--name", required=True)
-@click.option("--role", type=click.Choice([*Role]), required=True)
+@click.option("--role", type=click.Choice([role.value for role in Role]), required=True)
 @click.option("--lang", type=click.Choice(LANGS), default="ar", show_default=True)
 @click.option("--no-pin", is_flag=True, help="Ask for none: a farmer who will not log in.")
 @_PIN_FILE
@@ -173,6 +173,7 @@ def export(home: Path, as_json: bool, out: Path, who: str) -> None:
             found = _found(ground, who)
             with person_zip(ground, found.id) as file:
                 write_atomic(out, file.read())
+            out.chmod(0o600)
             ground.audit.append(NODE, Action.EXPORTED, found.id)
         click.echo(json.dumps({"written": str(out)}) if as_json else f"Written: {out}")
 

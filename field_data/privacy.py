@@ -104,8 +104,8 @@ class Privacy:
         }
 
     def _only_used_by(self, owners: set[str]) -> list[str]:
-        photos = {photo for owner in owners for photo in self._uses.of(owner)}
-        return sorted(photo for photo in photos if owners.issuperset(self._uses.owners(photo)))
+        used = self._uses.all_owners().items()
+        return sorted(photo for photo, by in used if owners.issuperset(by))
 
     def _carry_out(self, plan: dict[str, Any]) -> Erased:
         """All of it, whether it was begun before or not."""

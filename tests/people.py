@@ -18,10 +18,10 @@ from edge_app.advice import Advice, load_advice
 from edge_app.ground import Ground
 from edge_app.settings import Settings
 from edge_app.web import create_app
-from field_data.document_store import DocumentStore
 from field_data.node_identity import node_id
 from field_data.people import Person, Role
 from field_data.photos import PhotoStore
+from field_data.schema import open_store
 from tests.fakes import FakeNode
 
 PIN = "846093"
@@ -33,7 +33,7 @@ class StaffedNode(FakeNode):
 
     def __init__(self, home: Path, settings: Settings | None = None) -> None:
         super().__init__()
-        self.store = DocumentStore(home / "store.sqlite")
+        self.store = open_store(home / "store.sqlite")
         photos = PhotoStore(home / "photos")
         self.ground = Ground(self.store, photos, node_id(self.store), settings)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from werkzeug.routing import Rule
+from werkzeug.test import TestResponse
 
 from edge_app.access.routes import PUBLIC, ROUTES, allowed
 from field_data.people import Role
@@ -40,27 +41,42 @@ def _address(rule: Rule) -> str:
     return built[1]
 
 
+def _refused(answer: TestResponse, endpoint: str) -> bool:
+    """Whether the door stayed shut: not for this role, or to be asked for a login first."""
+    to_login = "/staff/login" in answer.headers.get("Location", "")
+    wrong_login = endpoint == "staff.login" and answer.status_code == 401
+    shut = answer.status_code in (401, 403) and not wrong_login
+    return shut or (to_login and endpoint != "staff.logout")
+
+
+def _shut_rightly(answer: TestResponse, role: Role | None, address: str) -> bool:
+    if role is not None:
+        return answer.status_code == 403
+    if address.startswith("/api/"):
+        return answer.status_code == 401
+    return answer.status_code == 303 and "/staff/login" in answer.headers["Location"]
+
+
 def test_every_cell_of_role_and_route(staff: Staff) -> None:
-    clients = {role: staff.client(role) for role in Role}
+    for role in Role:
+        staff.secret(role)
+    print(f"{'method address':50}" + "".join(f"{role or 'nobody':>11}" for role in (None, *Role)))
     for rule in staff.app.url_map.iter_rules():
-        method = next(each for each in ("GET", "POST", "PUT") if each in (rule.methods or ()))
         address = _address(rule)
-        for role in (None, *Role):
-            client = clients[role] if role else staff.stranger()
-            answer = client.open(address, method=method)
-            cell = f"{role or 'nobody'} {method} {address}: {answer.status}"
-            if allowed(rule.endpoint, role):
-                assert answer.status_code not in (401, 403), cell
-                assert "/staff/login" not in answer.headers.get("Location", "")[:30] or (
-                    rule.endpoint == "staff.logout"
-                ), cell
-            elif role is None and not address.startswith("/api/"):
-                assert answer.status_code == 303, cell
-                assert "/staff/login" in answer.headers["Location"], cell
-            else:
-                assert answer.status_code == (401 if role is None else 403), cell
-            if rule.endpoint == "staff.logout" and role and answer.status_code == 303:
-                clients[role] = staff.client(role)
+        for method in sorted((rule.methods or set()) & {"GET", "POST", "PUT", "PATCH", "DELETE"}):
+            row = ""
+            for role in (None, *Role):
+                client = staff.client(role) if role else staff.stranger()
+                answer = client.open(address, method=method)
+                cell = f"{role or 'nobody'} {method} {address}: {answer.status}"
+                refused = _refused(answer, rule.endpoint)
+                row += f"{'·' if refused else 'yes':>11}"
+                if allowed(rule.endpoint, role):
+                    assert not refused, cell
+                else:
+                    assert _shut_rightly(answer, role, address), cell
+                answer.close()
+            print(f"{method + ' ' + address:50}{row}")
 
 
 def test_the_table_says_public_only_where_nobody_needs_an_account() -> None:

@@ -161,6 +161,8 @@ class Gate:
         with secrets.TURN.place():
             right = secrets.check(self._people.secret(person.id), secret).right
             (self._failures.right if right else self._failures.wrong)(key)
+        if not right:
+            self._audit.append(person.id, Action.LOGIN_FAILED, person.id)
         return right
 
     def invite(self, actor: str, person: Person) -> str:

@@ -7,7 +7,8 @@
 - A farmer sees what is about their own land and themselves, and corrects none of it alone: an
   agent does that with them.  Their own consent they give and take back themselves.
 - An agent sees all land and observations of the node (two agents share a village), but the exact
-  place, the photos and the words of a record only where they made it, and corrects only that.
+  place, the photos and the words of a record only where they made it, and corrects only that; the
+  land itself, which they walk together, each of them corrects.
 - An agronomist sees every record in full and corrects observations; a review is corrected by who
   made it, since blind second opinions must stay what they were.
 - The keeper sees every record in full, since people ask the keeper what is kept about them, and
@@ -70,7 +71,7 @@ def may_correct(person: Person | None, event: Draft, own: Set[str] = _NOTHING) -
         case Role.AGRONOMIST:
             return True
         case Role.AGENT:
-            return event.author == person.id
+            return event.kind in _LAND or event.author == person.id
         case Role.FARMER:
             return False
 
