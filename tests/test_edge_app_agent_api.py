@@ -288,6 +288,14 @@ class TestBadInput:
         assert put_photo(agent, JPEG, "..%2f..%2fx").status_code in (404, 422)
         assert agent.get(f"/api/v1/photos/{PHOTO}").status_code == 404
 
+    def test_what_the_api_does_not_know_is_refused_in_its_own_form(self, agent: Any) -> None:
+        assert agent.get("/api/v1/land?lang=xx").get_json()["code"] == "unknown_lang"
+        assert agent.get("/api/v1/events?after=-1").get_json()["code"] == "bad_query"
+        assert agent.post("/api/v1/import", data=b"").get_json()["code"] == "not_an_export"
+        other = agent.delete("/api/v1/land")
+        assert (other.status_code, other.mimetype) == (405, "application/problem+json")
+        assert "GET" in other.headers["Allow"]
+
 
 class TestExportFile:
     def lines(self, staff: Staff, count: int = 2) -> list[dict[str, Any]]:

@@ -225,7 +225,15 @@ def test_a_field_is_drawn_by_tapping_or_by_walking_round_it(tablet: Tablet, staf
     side_lon = 0.4 / 500 * 111_320 * math.cos(math.radians(33.91))
     assert sud.area_ha == pytest.approx(side_lon * 0.4 / 500 * 111_132 / 1e4, rel=0.02)
     go(page, "#/")
-    page.wait_for_selector(".fields a:has-text('Sud')")
+    page.click(".fields a:has-text('Sud')")
+    page.click("a[href^='#/draw/']")
+    page.fill("#field-name", "Sud-Est")
+    page.click("button.main[type=submit]")
+    page.wait_for_selector("h1:has-text('Sud-Est')")
+    tablet.all_sent()
+    changed = staff.ground.registry.field(sud.id)
+    assert changed
+    assert (changed.name, changed.boundary) == ("Sud-Est", sud.boundary)
 
 
 def test_a_new_version_waits_for_the_person_and_spares_the_draft(
@@ -252,6 +260,38 @@ def test_a_new_version_waits_for_the_person_and_spares_the_draft(
     assert page.is_checked('#q-stage input[value="bbch3"]')
     kept = page.evaluate("caches.keys()")
     assert len(kept) == 1
+
+
+def test_a_new_version_that_does_not_arrive_whole_changes_nothing(
+    tablet: Tablet, staff: Staff, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = tablet.page
+    old = page.get_attribute("script[type=module]", "src")
+    copy = tmp_path / "files"
+    copy.mkdir()
+    for file in shell.FILES.iterdir():
+        (copy / file.name).write_bytes(file.read_bytes())
+    (copy / "place.js").write_text((copy / "place.js").read_text() + "\nexport const more = 1;\n")
+    monkeypatch.setattr(shell, "FILES", copy)
+    serve: Any = staff.app.view_functions["agent.file"]
+
+    def broken(of: str, name: str) -> Any:
+        return ("", 503) if name == "rules.js" else serve(of, name)
+
+    monkeypatch.setitem(staff.app.view_functions, "agent.file", broken)
+    failed = page.evaluate(
+        "navigator.serviceWorker.getRegistration().then((each) => each.update())"
+        ".then((each) => new Promise((done) => { const fresh = each.installing;"
+        " fresh.onstatechange = () => done(fresh.state); }))"
+    )
+    assert failed == "redundant"
+    tablet.context.set_offline(True)
+    page.reload()
+    page.wait_for_selector("html[data-ready]")
+    assert page.get_attribute("script[type=module]", "src") == old
+    page.click(".fields a")
+    page.click('[data-form="scouting"]')
+    page.wait_for_selector("form.fill")
 
 
 def test_what_another_person_recorded_waits_for_them(tablet: Tablet, staff: Staff) -> None:

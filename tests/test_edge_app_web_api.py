@@ -151,8 +151,10 @@ class TestApi:
     ) -> None:
         reply = phone.post(f"/api/v1/diagnose?{query}", data=body)
         assert reply.status_code == status
-        assert reply.get_json()["error"] == code
-        assert reply.get_json().keys() == {"error", "message"}
+        said = reply.get_json()
+        assert (said["error"], said["code"], said["status"]) == (code, code, status)
+        assert said["message"] == said["title"]
+        assert reply.mimetype == "application/problem+json"
 
     def test_empty_and_heavy_bodies(self, phone: FlaskClient) -> None:
         jpeg = "image/jpeg"

@@ -20,6 +20,7 @@ from edge_app.agent.strict_json import read_body
 from edge_app.farmer.context import advice
 from edge_app.farmer.context import node as node_of_pages
 from edge_app.farmer.uploads import MAX_PHOTO_BYTES as MAX_COUNTED_BYTES
+from edge_app.languages import LANGS
 from edge_app.trap_answer import count_answer
 from edge_app.vocabulary import CardVocabulary
 from field_data.clock import now
@@ -29,6 +30,12 @@ from field_data.types import Farm, Field, Season
 
 blueprint = Blueprint("tablet", __name__, url_prefix="/api/v1")
 refusals.init_refusals(blueprint)
+
+
+@blueprint.before_request
+def _known_lang() -> None:
+    if request.args.get("lang", LANGS[0]) not in LANGS:
+        raise PersonError("unknown_lang")
 
 
 def words() -> CardVocabulary:

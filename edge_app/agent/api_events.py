@@ -44,7 +44,8 @@ def events() -> Response:
     An agent is shown their own; ``mine=1`` asks for that as an agronomist.
     """
     after, person = _number("after"), the_person()
-    mine = person.role is Role.AGENT or _number("mine", 1) == 1
+    wish = _number("mine", 1)
+    mine = person.role is Role.AGENT or wish == 1
     found: list[dict[str, Any]] = []
     looked, at = 0, after
     while len(found) < _PAGE and looked < _LOOKED_AT:

@@ -39,14 +39,16 @@ def take_file(
         PersonError: ``not_an_export`` when nothing in it is understood.
         KeeperError: ``disk_full``; what came before is kept.
     """
-    in_vain = 0
-    for line in _lines(file):
-        item = _take_line(ground, person, line, words)
+    in_vain, empty = 0, True
+    for line in filter(None, _lines(file)):
+        item, empty = _take_line(ground, person, line, words), False
         if item is not None:
             in_vain = -1 if item["ok"] or in_vain < 0 else in_vain + 1
             if in_vain > _TIMES_IN_VAIN:
                 raise PersonError("not_an_export", "this file does not come from a tablet")
             yield item
+    if empty:
+        raise PersonError("not_an_export", "this file is empty")
 
 
 def _lines(file: BinaryIO) -> Iterator[bytes]:
@@ -59,8 +61,6 @@ def _lines(file: BinaryIO) -> Iterator[bytes]:
 
 
 def _take_line(ground: Ground, person: Person, line: bytes, words: CardVocabulary) -> Item | None:
-    if not line:
-        return None
     name: Item = {}
     try:
         said = parse(line)

@@ -71,7 +71,7 @@ def _paths() -> Json:
 
 
 def _get(summary: str, schema: str, *refused: int, tag: bool = False, public: bool = False) -> Json:
-    answers = _answers(schema, *refused, *([] if public else [401]))
+    answers = _answers(schema, *refused, *([] if public else [400, 401]))
     if tag:
         answers["304"] = {"description": "What the sender has (`If-None-Match`) is the newest."}
     said = {"summary": summary, "parameters": [] if public else [_LANG], "responses": answers}
@@ -84,7 +84,7 @@ def _change(summary: str, body: Json, schema: str, *refused: int, kind: str) -> 
         "security": [{"session": [], "csrf": []}],
         "parameters": [_LANG],
         "requestBody": {"required": True, "content": {kind: {"schema": body}}},
-        "responses": _answers(schema, 401, 403, 413, 422, 503, *refused),
+        "responses": _answers(schema, 400, 401, 403, 413, 422, 503, *refused),
     }
 
 
@@ -106,12 +106,12 @@ def _photos() -> Json:
 
 def _put_event() -> Json:
     body = _ref("Draft")
-    said = _change("Keep one record.", body, "Receipt", 400, 404, 409, kind="application/json")
+    said = _change("Keep one record.", body, "Receipt", 404, 409, kind="application/json")
     return {**said, "parameters": [_in_path("id", _ID), _LANG]}
 
 
 def _events() -> Json:
-    said = _get("Records in order.", "Events", 400, 403)
+    said = _get("Records in order.", "Events", 403)
     mine = {"type": "integer", "enum": [0, 1]}
     said["parameters"] = [_LANG, _in_query("after", _SEQ), _in_query("mine", mine)]
     return said
@@ -119,12 +119,12 @@ def _events() -> Json:
 
 def _import() -> Json:
     text = {"type": "string", "description": "JSON Lines, see docs/tablet.md"}
-    return _change("Keep what is in a tablet's file.", text, "Imported", 400, kind="text/plain")
+    return _change("Keep what is in a tablet's file.", text, "Imported", kind="text/plain")
 
 
 def _count() -> Json:
     photo = {"type": "string", "format": "binary"}
-    said = _change("Count insects on a trap.", photo, "Count", 400, kind="image/jpeg")
+    said = _change("Count insects on a trap.", photo, "Count", kind="image/jpeg")
     trap = _in_query("trap", {"type": "string", "enum": list(TRAPS)})
     return {**said, "parameters": [_LANG, trap]}
 

@@ -15,6 +15,8 @@ STATUSES = problems.STATUSES | {
     "photo_too_large": 413,
     "bad_json": 400,
     "bad_query": 400,
+    "unknown_lang": 400,
+    "unknown_trap": 400,
     "not_an_export": 400,
 }
 _OTHERWISE = 422

@@ -17,6 +17,7 @@ from markupsafe import Markup
 
 from edge_app.agent.texts import catalogue
 from edge_app.pictures import STATIC
+from field_data.errors import KeeperError
 
 blueprint = Blueprint("agent", __name__, url_prefix="/agent")
 
@@ -64,6 +65,8 @@ _CSP = "; ".join(
 @blueprint.get("/")
 def app() -> Response:
     """The page; the same for all people and languages, so that it can be kept."""
+    if f"vendor/{_LIBRARIES[0]}" not in contents():
+        raise KeeperError("app_not_built", "run npm ci and python -m edge_app.webassets")
     response = make_response(_page(version()))
     response.headers["Content-Security-Policy"] = _CSP
     response.headers["Cache-Control"] = "no-cache"

@@ -38,6 +38,7 @@ TEXTS: dict[str, LazyString] = {
     "nearest": _l("Nearest first"),
     "all_fields": _l("All fields"),
     "new_field": _l("New field"),
+    "change_field": _l("Change this field"),
     "today": _l("Today"),
     "nothing_today": _l("No visit yet today."),
     "drafts": _l("Go on with"),

@@ -10,6 +10,7 @@ RECORD_REFUSED = _l("The box cannot keep this record as it is.")
 REFUSALS: dict[str, LazyString] = {
     "bad_json": _l("The tablet sent something that cannot be read."),
     "bad_query": _l("The tablet asked for something that cannot be understood."),
+    "unknown_trap": _l("The box cannot count in this kind of trap."),
     "bad_event": _l("Something is missing in this record, or not as it should be."),
     "bad_observation": _l("Something is missing in this record, or not as it should be."),
     "form_refused": _l("Some answers cannot be right. Look at them again."),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from flask import Flask, Response, current_app, jsonify, make_response, render_template, request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from edge_app import review_words, sky_words
 from edge_app.access import words as access_words
@@ -60,7 +60,10 @@ def _http(error: HTTPException) -> Response:
     if status < 400:
         return make_response(error.get_response())
     code = _CODES.get(status, "bad_request" if status < 500 else "internal")
-    return _say(status, code)
+    response = _say(status, code)
+    if isinstance(error, MethodNotAllowed) and error.valid_methods:
+        response.headers["Allow"] = ", ".join(error.valid_methods)
+    return response
 
 
 def _unexpected(error: Exception) -> Response:

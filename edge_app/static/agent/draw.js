@@ -1,4 +1,4 @@
-// A new field: its corners tapped on the map, or marked while walking round it.
+// A field, new or changed: its corners tapped on the map, or marked while walking round it.
 
 import { announce, button, h, icon } from "./dom.js";
 import * as db from "./db.js";
@@ -8,10 +8,10 @@ import { number, said, t, tt } from "./texts.js";
 
 const MOST_POINTS = 200, COARSE_M = 15;
 
-export async function screen(known, vocabulary, author) {
+export async function screen(known, vocabulary, author, old = null) {
   const { showMap } = await import("./map.js");
-  const points = [];
-  let map, fix = null, walked = false, stop = () => {};
+  const points = old ? old.boundary.slice(0, -1) : [];
+  let map, fix = null, source = old?.source || "drawn", stop = () => {};
 
   const box = h("div", { class: "map", role: "application", "aria-label": t("map") });
   const area = h("p", { class: "area", "aria-live": "polite" });
@@ -19,7 +19,7 @@ export async function screen(known, vocabulary, author) {
   const undo = button(tt("undo"), "again", () => { points.pop(); draw(); });
   const corner = button(tt("mark_corner"), "near", () => {
     if (!fix) { announce(t("no_gps"), true); return; }
-    walked = true;
+    source = "walked";
     if (fix.accuracy_m > COARSE_M) announce(t("coarse_gps", { m: Math.round(fix.accuracy_m) }), true);
     add([fix.lon, fix.lat]);
   });
@@ -54,24 +54,24 @@ export async function screen(known, vocabulary, author) {
     const farmName = fresh.querySelector("input").value.trim();
     const wrong = (points.length < 3 && "three_corners") || (crosses(points) && "sides_cross") || (!name.value.trim() && "field_name") || (farm.value === "" && !farmName && "farm_name");
     if (wrong) { announce(t(wrong), true); return; }
-    const farmId = farm.value || db.newId(), fieldId = db.newId(), at = await moment();
+    const farmId = farm.value || db.newId(), fieldId = old?.id || db.newId(), at = await moment();
     const events = farm.value ? [] : [event("farm", farmId, { name: farmName })];
     events.push(event("field", fieldId, {
       farm: farmId, name: name.value.trim(), boundary: [...points, points[0]], area_ha: Number(area_ha(points).toFixed(4)),
-      source: walked ? "walked" : "drawn", crop: crop.value || null,
-    }));
+      source, crop: crop.value || null,
+    }, old?.event));
     await db.putRecords(events.map((each, n) => ({ id: each.id, event: each, state: "here", made: Date.now() + n, problem: null })));
     announce(t("kept_here"));
     location.hash = `#/field/${fieldId}`;
     sync();
 
-    function event(kind, subject, body) {
-      return { id: db.newId(), kind, subject, author, at, body, photos: [], supersedes: null };
+    function event(kind, subject, body, supersedes = null) {
+      return { id: db.newId(), kind, subject, author, at, body, photos: [], supersedes };
     }
   }
 
   const root = h("form", { novalidate: true, onsubmit: (event) => { event.preventDefault(); finish(); } },
-    h("h1", {}, tt("new_field")), h("p", {}, tt(canLocate() ? "how_to_draw" : "how_to_draw_map")), box,
+    h("h1", {}, tt(old ? "change_field" : "new_field")), h("p", {}, tt(canLocate() ? "how_to_draw" : "how_to_draw_map")), box,
     area, where, h("div", { class: "pair" }, canLocate() && corner, undo),
     h("section", { class: "box" },
       h("div", { class: "question" }, h("label", { class: "label", for: "farm" }, tt("farm")), farm), fresh,
@@ -79,11 +79,17 @@ export async function screen(known, vocabulary, author) {
       h("div", { class: "question" }, h("label", { class: "label", for: "field-crop" }, tt("crop")), crop)),
     h("button", { type: "submit", class: "button main" }, icon("check"), h("span", {}, tt("keep"))));
 
+  if (old) {
+    farm.value = old.farm;
+    name.value = old.name;
+    crop.value = old.crop || "";
+    fresh.hidden = true;
+  }
   draw();
   return {
     root,
     async shown() {
-      map = await showMap(box, known.fields, { drawing: true, onTap: add });
+      map = await showMap(box, known.fields, { drawing: true, onTap: add, around: old?.boundary });
       draw();
       if (canLocate()) stop = follow(heard, () => {});
     },

@@ -10,8 +10,8 @@ export async function land() {
   const fields = new Map(said.fields.map((each) => [each.id, each]));
   for (const { event, state } of await db.records()) {
     if (state !== "here" && state !== "refused") continue;
-    if (event.kind === "farm") farms.set(event.subject, { id: event.subject, ...event.body });
-    if (event.kind === "field") fields.set(event.subject, { id: event.subject, ...event.body });
+    if (event.kind === "farm") farms.set(event.subject, { id: event.subject, event: event.id, ...event.body });
+    if (event.kind === "field") fields.set(event.subject, { id: event.subject, event: event.id, ...event.body });
   }
   return { farms, fields };
 }

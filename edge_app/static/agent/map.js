@@ -19,7 +19,7 @@ function leaflet() {
 
 // {draw(points), onTap, centre(place)}: `fields` are outlined; a tap on one goes to it unless the map
 // is for drawing.
-export async function showMap(box, fields, { drawing = false, here = null, onTap = null } = {}) {
+export async function showMap(box, fields, { drawing = false, around = null, onTap = null } = {}) {
   const L = await leaflet();
   const map = L.map(box, { attributionControl: false, minZoom: 4, maxZoom: 20, zoomAnimation: false });
   map.zoomControl.setPosition(document.dir === "rtl" ? "topright" : "topleft");
@@ -28,7 +28,7 @@ export async function showMap(box, fields, { drawing = false, here = null, onTap
   outlines.addTo(map);
   const own = L.featureGroup().addTo(map), me = L.featureGroup().addTo(map);
   L.control.scale({ imperial: false }).addTo(map);
-  if (here) map.setView(latlng([here.lon, here.lat]), 17);
+  if (around) map.fitBounds(around.map(latlng), { padding: [40, 40], maxZoom: 18 });
   else if (fields.size) map.fitBounds(outlines.getBounds(), { padding: [20, 20], maxZoom: 17 });
   else map.fitBounds(MOROCCO);
   const far = () => box.classList.toggle("far", map.getZoom() < NAMES_FROM);
