@@ -14,8 +14,8 @@ from itertools import pairwise
 
 from markupsafe import Markup, escape
 
-WIDTH, HEIGHT = 420, 270
-_LEFT, _RIGHT, _TOP, _BOTTOM = 34, 14, 10, 42
+WIDTH, HEIGHT = 360, 260
+_LEFT, _RIGHT, _TOP, _BOTTOM = 32, 12, 10, 44
 _PLOT_W, _PLOT_H = WIDTH - _LEFT - _RIGHT, HEIGHT - _TOP - _BOTTOM
 _EPOCH = dt.date(1970, 1, 1).toordinal()
 _INK, _FAINT, _GAP = "#333", "#ccc", "#e6e6e6"
@@ -78,7 +78,7 @@ def svg(chart: Chart, said: str, month: Callable[[dt.date], str]) -> Markup:
     ]
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" class="chart" '
-        f'role="img" direction="ltr" font-size="13" fill="{_INK}"><title>{escape(said)}</title>'
+        f'role="img" direction="ltr" font-size="14" fill="{_INK}"><title>{escape(said)}</title>'
     )
     return Markup(head + "".join(parts) + "</svg>")  # noqa: S704 - every text in it is escaped
 

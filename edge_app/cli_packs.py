@@ -1,4 +1,4 @@
-"""``ghalla scenes pack``, ``import`` and ``status``, and ``ghalla keys``: scenes that travel."""
+"""``ghalla scenes pack`` and ``import``, and ``ghalla keys``: scenes that travel."""
 
 from __future__ import annotations
 
@@ -77,6 +77,7 @@ def pack(
 
     def action() -> None:
         from field_data.files import replacing
+        from sat_ingest.archive import outline_key
         from sat_ingest.window_packs import PackWriter
         from sync.keys import read_secret
 
@@ -89,7 +90,11 @@ def pack(
         with archive_of(home) as archive, replacing(out) as file:
             writer = PackWriter(file, quantum)
             for field in progress(chosen, "field"):
-                writer.add(archive.windows(field.id, first, last))
+                hidden = archive.hidden(field.id, outline_key(field.boundary))
+                writer.add(
+                    archive.windows(field.id, first, last),
+                    [day for day in hidden if first <= day <= last],
+                )
             if not writer.windows:
                 raise PersonError("no_scenes", "none of these fields has a scene in these days")
             writer.close()
@@ -144,6 +149,7 @@ def import_(
     """
 
     def action() -> None:
+        from edge_app.settings import MB, read_settings
         from sat_ingest.archive import ARCHIVE, Archive
         from sat_ingest.window_packs import PackSource
         from sync.bundles import must_not_be_older, note_taken
@@ -158,7 +164,8 @@ def import_(
             if manifest and not older:
                 must_not_be_older(home, manifest)
             source = PackSource(handle)
-            with Archive(home / ARCHIVE) as archive:
+            quota = read_settings(home).sat_archive_mb * MB
+            with Archive(home / ARCHIVE, quota) as archive:
                 taken = _take(archive, source, known)
         if manifest:
             note_taken(home, manifest)
@@ -183,13 +190,18 @@ def _verified(home: Path, path: Path, handle: Any) -> BundleManifest:
 
 def _take(archive: Archive, source: PackSource, known: Sequence[Field]) -> int:
     """How many windows were new.  Figures are drawn at once: then the windows may give way."""
+    from sat_ingest.archive import outline_key
     from sat_ingest.figures import draw
 
     boundaries, taken = {each.id: each for each in known}, 0
     for packed in progress(source.matching(known), "field"):
-        if _complete(archive, packed):
+        outline = outline_key(boundaries[packed.id].boundary)
+        if _complete(archive, packed, outline):
             continue
         with archive.transaction():
+            archive.fit(packed.id, packed.grid)
+            for day in packed.hidden:
+                archive.hide(packed.id, outline, day)
             for window in source.all_of(packed):
                 if not archive.has(packed.id, window.scene):
                     taken += archive.put(window)
@@ -197,10 +209,12 @@ def _take(archive: Archive, source: PackSource, known: Sequence[Field]) -> int:
     return taken
 
 
-def _complete(archive: Archive, packed: PackedField) -> bool:
+def _complete(archive: Archive, packed: PackedField, outline: str) -> bool:
     names = {scene for stack in packed.stacks for scene in stack.scenes}
-    return archive.grid(packed.id) == packed.grid and all(
-        archive.has(packed.id, scene) for scene in names
+    return (
+        archive.grid(packed.id) == packed.grid
+        and all(archive.has(packed.id, scene) for scene in names)
+        and set(packed.hidden) <= set(archive.hidden(packed.id, outline))
     )
 
 

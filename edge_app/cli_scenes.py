@@ -88,20 +88,21 @@ def wished(
 
 def pulled(home: Path, wish: Wish, chosen: Sequence[Field]) -> Report:
     """Pull into a home, and draw figures: then windows may give way, and pages need not wait."""
-    from edge_app.settings import read_settings
+    from edge_app.settings import MB, read_settings
     from field_data.clock import now
     from sat_ingest.archive import ARCHIVE, Archive
     from sat_ingest.figures import draw
     from sat_ingest.pull import SCENES, Puller
 
     settings = read_settings(home)
-    with Archive(home / ARCHIVE) as archive, _Bar() as bar:
+    quota = settings.sat_archive_mb * MB
+    with Archive(home / ARCHIVE, quota) as archive, _Bar() as bar:
         puller = Puller(
             home / SCENES,
             archive,
             now().utc_s,
-            weekly_bytes=settings.sat_weekly_mb * 1_000_000,
-            cache_bytes=settings.sat_cache_mb * 1_000_000,
+            weekly_bytes=settings.sat_weekly_mb * MB,
+            cache_bytes=settings.sat_cache_mb * MB,
             watch=bar.watch,
         )
         report = puller.pull(wish, chosen)

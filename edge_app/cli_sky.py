@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,6 @@ from typing import Any
 import click
 
 from edge_app.cli_common import HOME, JSON, guarded
-from edge_app.cli_packs import archive_of
 from edge_app.cli_scenes import scenes
 from field_data.errors import PersonError
 
@@ -36,25 +34,54 @@ def status(home: Path, as_json: bool) -> None:
 
 
 def _status(home: Path) -> dict[str, Any]:
-    from field_data.clock import now
+    from edge_app.health import store_of
+    from edge_app.settings import MB, read_settings
+    from sat_ingest.archive import ARCHIVE
     from sat_ingest.pull import SCENES
+
+    if not (home / ARCHIVE).is_file():
+        store_of(home)  # says so when this is no home
+    settings = read_settings(home)
+    return {
+        **_windows(home / ARCHIVE, settings.sat_archive_mb * MB),
+        **_tiles(home, settings.sat_tiles_mb * MB),
+        "scene_blocks_bytes": sum(  # sparse files: what the disk holds, not their length
+            path.stat().st_blocks * 512 for path in (home / SCENES).rglob("*") if path.is_file()
+        ),
+        "scene_blocks_quota_bytes": settings.sat_cache_mb * MB,
+    }
+
+
+def _windows(path: Path, quota: int) -> dict[str, Any]:
+    from field_data.clock import now
+    from sat_ingest.archive import Archive
+
+    if not path.is_file():
+        return {"fields": 0, "windows": 0, "newest": None, "age_days": None}
+    with Archive(path, quota) as archive:
+        kept = archive.status()
+    newest = kept.last_day
+    return {
+        "fields": kept.fields,
+        "windows": kept.windows,
+        "figures": kept.figures,
+        "oldest": _iso(kept.first_day),
+        "newest": _iso(newest),
+        "age_days": None if newest is None else int(now().utc_s // 86_400) - newest,
+        "windows_bytes": kept.bytes,
+        "windows_quota_bytes": kept.quota_bytes,
+        "archive_file_bytes": kept.file_bytes,
+    }
+
+
+def _tiles(home: Path, quota: int) -> dict[str, Any]:
     from sat_ingest.tile_cache import CACHE, TileCache
 
-    with archive_of(home) as archive:
-        kept = archive.status()
-    told: dict[str, Any] = asdict(kept) | {
-        "first_day": _iso(kept.first_day),
-        "last_day": _iso(kept.last_day),
-        "age_days": None if kept.last_day is None else int(now().utc_s // 86_400) - kept.last_day,
-    }
-    if (home / CACHE).is_file():
-        with TileCache(home / CACHE) as cache:
-            told |= {"tile_layers": len(cache.layers()), "tiles_bytes": cache.size_bytes()}
-    folder = home / SCENES
-    told["scene_blocks_bytes"] = sum(  # sparse files: what the disk holds, not their length
-        path.stat().st_blocks * 512 for path in folder.rglob("*") if path.is_file()
-    )
-    return told
+    if not (home / CACHE).is_file():
+        return {"tile_layers": 0, "tiles_bytes": 0, "tiles_quota_bytes": quota}
+    with TileCache(home / CACHE, quota) as cache:
+        layers, size = len(cache.layers()), cache.size_bytes()
+    return {"tile_layers": layers, "tiles_bytes": size, "tiles_quota_bytes": quota}
 
 
 def _iso(day: int | None) -> str | None:

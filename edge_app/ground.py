@@ -37,7 +37,7 @@ class Ground:
             limit = self.settings.photo_quota_mb * MB
             limit_photos(photos, limit, store, self.events, self.outbox)
         self.registry = Registry(store, self.events)
-        self.sky = Sky(photos.folder.parent, self.registry)
+        self.sky = Sky(photos.folder.parent, self.registry, self.settings)
         self.forms, self.broken_forms = forms_of(photos.folder.parent)
         self.people = People(store)
         self.audit = AuditLog(store, photos.folder.parent)

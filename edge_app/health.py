@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from edge_app.settings import MB, Settings, read_settings
 from field_data.audit_log import AuditLog
 from field_data.clock import now
 from field_data.diagnoses import DiagnosisLog
-from field_data.errors import GhallaError, KeeperError
+from field_data.errors import GhallaError, KeeperError, PublisherError
 from field_data.files import free_bytes
 from field_data.local_sets import LocalSets
 from field_data.node_identity import node_id
@@ -134,6 +134,15 @@ def fonts_part() -> Part:
     return Part("languages", True, "ok", f"{found} font files")
 
 
+def forms_part(broken: Sequence[PublisherError]) -> Part | None:
+    """Forms in the home's folder that were left out; None where all are sound."""
+    if not broken:
+        return None
+    told = "; ".join(str(error) for error in broken[:3])
+    more = f" and {len(broken) - 3} more" if len(broken) > 3 else ""
+    return Part("forms", False, broken[0].code, f"{told}{more}; see: ghalla forms check")
+
+
 def check_home(home: Path) -> list[Part]:
     """Every part of a home, seen from outside: works beside a running server and after a crash.
 
@@ -143,7 +152,9 @@ def check_home(home: Path) -> list[Part]:
         KeeperError: ``no_home``, ``bad_settings``, or the store's own.
     """
     from edge_app.advice import load_advice
+    from edge_app.home_forms import forms_of
     from edge_app.node import TRAP_FOLDER
+    from edge_app.sky_health import satellite_part
 
     settings = read_settings(home)
     parts = [
@@ -152,6 +163,8 @@ def check_home(home: Path) -> list[Part]:
         clock_part(),
         advice_part(load_advice()),
         fonts_part(),
+        satellite_part(home, settings, whole=True),
+        *filter(None, [forms_part(forms_of(home)[1])]),
     ]
     try:
         with open_store(store_of(home), set_aside=False) as documents:

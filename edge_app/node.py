@@ -16,6 +16,7 @@ from edge_app.live_model import LiveModel
 from edge_app.pin import PinGuard
 from edge_app.seam import Part
 from edge_app.settings import Settings, documented, read_settings
+from edge_app.sky_health import satellite_part
 from edge_app.teaching import Lesson, School, Teacher
 from edge_app.turnstile import Turnstile
 from field_data.clock import now
@@ -246,4 +247,6 @@ class FarmNode:
             health.clock_part(),
             health.advice_part(self._advice),
             health.fonts_part(),
+            satellite_part(self.home, self.settings),
+            *filter(None, [health.forms_part(self.ground.broken_forms)]),
         ]

@@ -49,6 +49,12 @@ class Settings:
         20, "Satellite scenes fetched in a week at most, in megabytes; 0 for no limit."
     )
     sat_cache_mb: int = _setting(500, "Disk that parts of satellite scenes may take, in megabytes.")
+    sat_archive_mb: int = _setting(
+        2000, "Disk that the fields' own pixels may take, in megabytes; the oldest give way."
+    )
+    sat_tiles_mb: int = _setting(
+        200, "Disk that drawn map tiles may take, in megabytes; they are drawn again when asked."
+    )
     review_sample_percent: int = _setting(5, "Share of all answers that people check at random.")
     review_second_percent: int = _setting(20, "Share of reviews that a second person makes again.")
 
@@ -67,6 +73,8 @@ class Settings:
             "min_free_mb must not be negative": self.min_free_mb < 0,
             "sat_weekly_mb must not be negative": self.sat_weekly_mb < 0,
             "sat_cache_mb must be 10 or more": self.sat_cache_mb < 10,
+            "sat_archive_mb must be 10 or more": self.sat_archive_mb < 10,
+            "sat_tiles_mb must be 1 or more": self.sat_tiles_mb < 1,
             "photo_quota_mb must not be negative": self.photo_quota_mb < 0,
             "review_sample_percent must be 0 to 100": not 0 <= self.review_sample_percent <= 100,
             "review_second_percent must be 0 to 100": not 0 <= self.review_second_percent <= 100,

@@ -10,22 +10,25 @@ import datetime as dt
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from edge_app.settings import MB, Settings
 from field_data.clock import now
-from field_data.errors import PersonError
+from field_data.errors import BusyError, KeeperError, PersonError
 from field_data.registry import Registry
 from field_data.types import Field
 from sat_ingest.archive import ARCHIVE, Archive, ArchiveStatus, outline_key
 from sat_ingest.cube import Cube, cube_of
 from sat_ingest.field_report import FieldReport, field_report
+from sat_ingest.grid import Grid, field_grid
 from sat_ingest.indices import index_named
 from sat_ingest.map_tiles import Layer, tile_png
-from sat_ingest.mercator import Tile, tiles_over
+from sat_ingest.mercator import Tile, meets, tiles_over
 from sat_ingest.palette_png import palette_png
 from sat_ingest.ramps import CHANGE, CLOUD, RAMPS, Ramp
 from sat_ingest.tile_cache import CACHE, TileCache
@@ -35,6 +38,8 @@ from sat_ingest.zonal import field_weights
 SHOWN_FOR_DAYS = 12
 EPOCH = dt.date(1970, 1, 1).toordinal()
 _LAYERS_KEPT = 400
+# Codes of an archive that cannot be read: pages say so and go on without it.
+DAMAGED = frozenset({"store_damaged", "archive_damaged", "archive_newer"})
 
 
 def day_of(date: dt.date) -> int:
@@ -92,17 +97,30 @@ class View:
         return cls(index, days[-1], days[0] if len(days) == 2 else None)
 
 
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """What tiles are drawn from: fields with windows on the grid of their present boundary.
+
+    ``key`` tells cheaply whether anything may have changed, ``revision`` whether it did.
+    """
+
+    key: tuple[str, int]
+    revision: str
+    shown: tuple[tuple[Field, Grid], ...]
+
+
 class Sky:
     """The satellite's side of one home; threads may share it."""
 
-    def __init__(self, home: Path, registry: Registry) -> None:
+    def __init__(self, home: Path, registry: Registry, settings: Settings | None = None) -> None:
         self._home = home
         self._registry = registry
+        self._settings = settings or Settings()
         self._lock = threading.Lock()
         self._archive: Archive | None = None
         self._cache: TileCache | None = None
-        self._revision = ""
-        self._layers: OrderedDict[tuple[str, str, int, str], Layer | None] = OrderedDict()
+        self._ground: _Ground | None = None
+        self._layers: OrderedDict[tuple[str, str, str], Layer | None] = OrderedDict()
 
     def close(self) -> None:
         """Close what was opened."""
@@ -120,26 +138,37 @@ class Sky:
         return self._registry.fields()
 
     def days(self) -> list[int]:
-        """Days on which some field was seen, increasing."""
+        """Days on which some field was seen, increasing.
+
+        Raises:
+            KeeperError: the archive's; `DAMAGED` are the codes of one that cannot be read.
+        """
         archive = self._opened()
         if archive is None:
             return []
-        kept = set(archive.fields())
-        mine = (archive.days(field.id) for field in self.fields() if field.id in kept)
+        mine = (archive.days(field.id) for field, _ in self._seen_from(archive).shown)
         return sorted({day for days in mine for day in days})
+
+    def edition(self) -> str:
+        """A short name of what the maps are drawn from: part of a tile's address, so that a
+        device never shows an old one."""
+        archive = self._opened()
+        text = self._seen_from(archive).revision if archive else ""
+        return hashlib.sha256(text.encode()).hexdigest()[:8]
 
     def tile(self, view: View, tile: Tile) -> bytes | None:
         """The tile as PNG, drawn or from the cache; None when nothing is on it."""
         archive = self._opened()
         if archive is None or self._cache is None:
             return None
-        self._renewed(archive)
-        found = self._cache.get(view.name, tile)
+        ground = self._seen_from(archive)
+        found = _kept(self._cache, view, tile, ground.revision)
         if found is None:
-            layers = [self._layer(archive, field, view) for field in self.fields()]
+            there = [field for field, grid in ground.shown if meets(tile, grid)]
+            layers = [self._layer(archive, field, view, ground) for field in there]
             shown = [layer for layer in layers if layer is not None]
             found = tile_png(tile, shown, view.ramp) or b""
-            self._cache.put(view.name, tile, found)
+            _keep(self._cache, view, tile, found, ground.revision)
         return found or None
 
     def draw_all(self, view: View, zooms: Iterable[int]) -> int:
@@ -151,14 +180,8 @@ class Sky:
         archive = self._opened()
         if archive is None:
             raise PersonError("no_scenes", "no scene was brought to this node yet")
-        grids = [archive.grid(field.id) for field in self.fields()]
-        wanted = {
-            tile
-            for zoom in zooms
-            for grid in grids
-            if grid is not None
-            for tile in tiles_over(grid, zoom)
-        }
+        grids = [grid for _, grid in self._seen_from(archive).shown]
+        wanted = {tile for zoom in zooms for grid in grids for tile in tiles_over(grid, zoom)}
         return sum(self.tile(view, tile) is not None for tile in wanted)
 
     def picture(self, field: Field, view: View) -> bytes | None:
@@ -166,8 +189,7 @@ class Sky:
         archive = self._opened()
         if archive is None:
             return None
-        self._renewed(archive)
-        layer = self._layer(archive, field, view)
+        layer = self._layer(archive, field, view, self._seen_from(archive))
         if layer is None:
             return None
         coloured = np.where(layer.hidden, np.uint8(CLOUD), view.ramp.indices(layer.values))
@@ -188,22 +210,31 @@ class Sky:
     def _opened(self) -> Archive | None:
         with self._lock:
             if self._archive is None and (self._home / ARCHIVE).is_file():
-                self._cache = TileCache(self._home / CACHE)
-                self._archive = Archive(self._home / ARCHIVE)
+                archive = Archive(self._home / ARCHIVE, self._settings.sat_archive_mb * MB)
+                self._cache = TileCache(self._home / CACHE, self._settings.sat_tiles_mb * MB)
+                self._archive = archive
             return self._archive
 
-    def _renewed(self, archive: Archive) -> None:
-        """Forget what was drawn from other windows or other boundaries."""
-        outlines = "".join(outline_key(field.boundary) for field in self.fields())
-        revision = f"{archive.revision()} {hashlib.sha256(outlines.encode()).hexdigest()}"
+    def _seen_from(self, archive: Archive) -> _Ground:
+        """The present ground; what was drawn from another is forgotten."""
+        key = (archive.revision(), self._registry.revision())
+        known = self._ground
+        if known is not None and known.key == key:
+            return known
+        fields, grids = self.fields(), archive.grids()
+        shown = tuple((each, grids[each.id]) for each in fields if _fits(each, grids))
+        outlines = "".join(f"{each.id}{outline_key(each.boundary)}" for each, _ in shown)
+        revision = f"{key[0]} {hashlib.sha256(outlines.encode()).hexdigest()}"
         with self._lock:
-            if revision != self._revision and self._cache is not None:
-                self._cache.begin(revision)
-                self._layers.clear()
-                self._revision = revision
+            if self._cache is not None:
+                with suppress(KeeperError, BusyError):
+                    self._cache.begin(revision)
+            self._layers.clear()
+            self._ground = _Ground(key, revision, shown)
+            return self._ground
 
-    def _layer(self, archive: Archive, field: Field, view: View) -> Layer | None:
-        key = (field.id, view.index, view.day, view.name)
+    def _layer(self, archive: Archive, field: Field, view: View, ground: _Ground) -> Layer | None:
+        key = (ground.revision, field.id, view.name)
         with self._lock:
             if key in self._layers:
                 self._layers.move_to_end(key)
@@ -214,6 +245,27 @@ class Sky:
             while len(self._layers) > _LAYERS_KEPT:
                 self._layers.popitem(last=False)
         return layer
+
+
+def _fits(field: Field, grids: Mapping[str, Grid]) -> bool:
+    """Whether windows of the field are here, cut for its present boundary."""
+    try:
+        return field.id in grids and grids[field.id] == field_grid(field.boundary)
+    except PersonError:  # too large to have windows
+        return False
+
+
+def _kept(cache: TileCache, view: View, tile: Tile, revision: str) -> bytes | None:
+    """The cache is a help: a full disk or another process at work never stops a page."""
+    try:
+        return cache.get(view.name, tile, revision)
+    except (KeeperError, BusyError):
+        return None
+
+
+def _keep(cache: TileCache, view: View, tile: Tile, data: bytes, revision: str) -> None:
+    with suppress(KeeperError, BusyError):
+        cache.put(view.name, tile, data, revision)
 
 
 def _drawn(archive: Archive, field: Field, view: View) -> Layer | None:
@@ -231,9 +283,15 @@ def _seen(archive: Archive, field: Field, index: str, day: int) -> Layer | None:
     """The field as it was last seen up to a day, pixels outside its boundary left out."""
     needed = index_named(index).needs
     days = [d for d in archive.days(field.id) if day - SHOWN_FOR_DAYS < d <= day]
-    if not days:
+    grid = archive.grid(field.id)
+    if not days or grid is None or not _fits(field, {field.id: grid}):
         return None
-    cube = cube_of(archive.windows(field.id, days[-1], days[-1], needed))
+    try:
+        cube = cube_of(archive.windows(field.id, days[-1], days[-1], needed))
+    except KeeperError as error:
+        if error.code != "archive_damaged":
+            raise
+        return None  # one field's window; the others are shown
     return None if cube is None else _layer_of(cube, field, index)
 
 

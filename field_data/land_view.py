@@ -90,6 +90,10 @@ class LandView:
         ]
         return holding[-1] if holding else None
 
+    def revision(self) -> int:
+        """Another number whenever anything may have changed."""
+        return self._events.last_seq()
+
     def rebuild(self) -> None:
         """Make the projection again from the events, in one transaction.
 

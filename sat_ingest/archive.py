@@ -2,7 +2,8 @@
 
 One SQLite file, ``home/sat/archive.db``.  Windows give way when the quota is full: the oldest
 seasons first, in a season the cloudiest first.  The figures (`sat_ingest.series`) are small and
-stay; a window whose figures are not drawn yet is never given up.
+stay; a window whose figures are not drawn yet is never given up.  Of a day on which clouds hid a
+field only that is kept.
 """
 
 from __future__ import annotations
@@ -33,20 +34,22 @@ BUSY_S = 30.0
 SEASON_START_MONTH = 9
 # Making room goes on to a little less than the quota, so that not every window pays for it.
 _ROOM = 0.95
-_VERSION = 1
+_VERSION = 2
 _EPOCH = date(1970, 1, 1).toordinal()
 _SCHEMA = (
     """CREATE TABLE IF NOT EXISTS grids (field TEXT PRIMARY KEY, epsg INTEGER NOT NULL,
        left INTEGER NOT NULL, top INTEGER NOT NULL, height INTEGER NOT NULL,
        width INTEGER NOT NULL) WITHOUT ROWID""",
-    """CREATE TABLE IF NOT EXISTS windows (id INTEGER PRIMARY KEY, field TEXT NOT NULL,
-       day INTEGER NOT NULL, picture TEXT NOT NULL, rank TEXT NOT NULL, scene TEXT NOT NULL,
+    """CREATE TABLE IF NOT EXISTS windows (
+       id INTEGER PRIMARY KEY AUTOINCREMENT, field TEXT NOT NULL, day INTEGER NOT NULL, picture TEXT NOT NULL, rank TEXT NOT NULL, scene TEXT NOT NULL,
        season INTEGER NOT NULL, clear REAL NOT NULL, drawn INTEGER NOT NULL DEFAULT 0,
        size INTEGER NOT NULL, data BLOB NOT NULL, UNIQUE (field, day, picture))""",
     "CREATE INDEX IF NOT EXISTS windows_value ON windows (season, clear, day)"
     " WHERE drawn AND size > 0",
     """CREATE TABLE IF NOT EXISTS figures (field TEXT NOT NULL, day INTEGER NOT NULL,
        outline TEXT NOT NULL, data BLOB NOT NULL, PRIMARY KEY (field, day)) WITHOUT ROWID""",
+    """CREATE TABLE IF NOT EXISTS hidden (field TEXT NOT NULL, outline TEXT NOT NULL,
+       day INTEGER NOT NULL, PRIMARY KEY (field, outline, day)) WITHOUT ROWID""",
     "CREATE TABLE IF NOT EXISTS total (bytes INTEGER NOT NULL)",
     "INSERT INTO total SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM total)",
     f"PRAGMA user_version={_VERSION}",
@@ -160,6 +163,11 @@ class Archive:
         row = self._one("SELECT epsg, left, top, height, width FROM grids WHERE field=?", field)
         return Grid(*row) if row else None
 
+    def grids(self) -> dict[str, Grid]:
+        """The grid of every field of which anything is kept."""
+        rows = self._all("SELECT field, epsg, left, top, height, width FROM grids")
+        return {field: Grid(*numbers) for field, *numbers in rows}
+
     def fields(self) -> list[str]:
         """The ids of all fields of which anything is kept, sorted."""
         return [row[0] for row in self._all("SELECT field FROM grids ORDER BY field")]
@@ -196,8 +204,33 @@ class Archive:
         """Erase everything of a field."""
         with self.transaction():
             self._remove("field=?", field)
-            self._run("DELETE FROM figures WHERE field=?", field)
-            self._run("DELETE FROM grids WHERE field=?", field)
+            for table in ("figures", "hidden", "grids"):
+                self._run(f"DELETE FROM {table} WHERE field=?", field)  # noqa: S608 - constants
+
+    def fit(self, field: str, grid: Grid) -> None:
+        """Erase what is kept of a field on another grid: its boundary was corrected since."""
+        if self.grid(field) not in (None, grid):
+            self.forget(field)
+
+    def hide(self, field: str, outline: str, day: int) -> None:
+        """Note that clouds hid the field inside ``outline`` on a day; no window is kept of it."""
+        with self.transaction():
+            self._run("INSERT OR IGNORE INTO hidden VALUES (?,?,?)", field, outline, day)
+
+    def hidden(self, field: str, outline: str) -> list[int]:
+        """Days that were noted by `hide`, increasing."""
+        sql = "SELECT day FROM hidden WHERE field=? AND outline=? ORDER BY day"
+        return [row[0] for row in self._all(sql, field, outline)]
+
+    def check(self) -> None:
+        """Read the whole file.
+
+        Raises:
+            KeeperError: ``store_damaged``.
+        """
+        row = self._one("PRAGMA quick_check(1)")
+        if row != ("ok",):
+            raise KeeperError("store_damaged", f"{self.path}: {row[0] if row else 'no answer'}")
 
     def undrawn(self, field: str, outline: str) -> list[int]:
         """Days whose windows have no figures yet, or figures for another outline."""

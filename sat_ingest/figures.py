@@ -65,7 +65,7 @@ def draw(archive: Archive, field: Field) -> int:
 
 
 def read(archive: Archive, field: Field) -> Figures:
-    """All figures of a field inside its present boundary.
+    """All figures of a field inside its present boundary, days that clouds hid among them.
 
     Raises:
         KeeperError: ``archive_damaged``, or the archive's.
@@ -79,13 +79,19 @@ def read(archive: Archive, field: Field) -> Figures:
         raise KeeperError("archive_newer", f"{archive.path} was written by a newer Ghalla")
     indices = len(INDICES)
     columns = 3 + indices * (1 + len(STATISTICS))
-    table = np.array(numbers, np.float32).reshape(len(rows), columns)[:, 1:]
+    known = [day for day, _ in rows]
+    hidden = sorted(set(archive.hidden(field.id, outline_key(field.boundary))) - set(known))
+    nothing = [(_FORMAT, *[0.0] * (2 + indices), *[np.nan] * (columns - 3 - indices))]
+    days = np.array(known + hidden, np.int32)
+    table = np.array(numbers + nothing * len(hidden), np.float32).reshape(len(days), columns)[:, 1:]
+    order = np.argsort(days)
+    days, table = days[order], table[order]
     return Figures(
-        days=np.array([day for day, _ in rows], np.int32),
+        days=days,
         usable=table[:, 0],
         snow=table[:, 1],
         valid=table[:, 2 : 2 + indices],
-        table=table[:, 2 + indices :].reshape(len(rows), indices, len(STATISTICS)),
+        table=table[:, 2 + indices :].reshape(len(days), indices, len(STATISTICS)),
     )
 
 

@@ -44,10 +44,18 @@ class Tile:
         return west, north - side, west + side, north
 
 
+@lru_cache(maxsize=4096)
 def grid_bounds(grid: Grid) -> tuple[float, float, float, float]:
     """West, south, east, north of a field's grid in metres of EPSG:3857."""
     west, south, east, north = transform_bounds(f"EPSG:{grid.epsg}", "EPSG:3857", *grid.bounds)
     return float(west), float(south), float(east), float(north)
+
+
+def meets(tile: Tile, grid: Grid) -> bool:
+    """Whether a tile and a field's grid share ground; never wrongly no."""
+    west, south, east, north = grid_bounds(grid)
+    left, bottom, right, top = tile.bounds
+    return west < right and left < east and south < top and bottom < north
 
 
 def tiles_over(grid: Grid, z: int) -> Iterator[Tile]:

@@ -22,10 +22,12 @@ from numpy.typing import NDArray
 from field_data.errors import GhallaError, KeeperError, NetworkError, PersonError
 from field_data.files import disk_full_named, make_folder, write_atomic
 from field_data.types import Field
+from sat_ingest.archive import outline_key
 from sat_ingest.block_store import QUOTA_BYTES, BlockStore
 from sat_ingest.catalogue import Catalogue, Query
 from sat_ingest.choice import Plan, Plot, by_day, ranked
 from sat_ingest.cog_source import CogSource
+from sat_ingest.grid import Grid
 from sat_ingest.ranges import Budget, Patience, Ranges
 from sat_ingest.scenes import Scene, Skip, UnusableError, read_scene
 from sat_ingest.sources import TokenSigner, find_source
@@ -50,6 +52,12 @@ class Keeps(Protocol):
 
     def days(self, field: str) -> list[int]:
         """Days with a window."""
+
+    def fit(self, field: str, grid: Grid) -> None:
+        """Erase what is kept of a field on another grid."""
+
+    def hide(self, field: str, outline: str, day: int) -> None:
+        """Note that clouds hid the field inside ``outline`` on a day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +102,10 @@ class Report:
 
 
 class Judged:
-    """Which scenes showed which fields only clouds or nothing: lines of JSON, added and synced."""
+    """Which scenes showed which fields (`_ground`) only clouds or nothing.
+
+    Lines of JSON, added and synced.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -194,6 +205,8 @@ class Puller:
         days = by_day(self._scenes(wish, fields, store.ranges, report))
         source = CogSource([], store, skips=report.skipped)
         plots = source.plots(fields)
+        for plot in plots:
+            self.archive.fit(plot.field.id, plot.grid)
         judged = Judged(self.folder / "judged.jsonl")
         names = list(days)
         shows = self._shows(days, plots, judged)
@@ -216,12 +229,24 @@ class Puller:
                     begun.note(names[index])
                     raise
                 finally:
-                    judged.add(source.refused)
+                    self._note_refused(source.refused, plots, names[index], judged)
                     source.refused.clear()
                     allowance.note(store.ranges.budget.spent)
         finally:
             report.left = sorted([*report.left, *(names[index] for index in plan.left())])
         self.watch(todo, todo, store.ranges.budget.spent)
+
+    def _note_refused(
+        self,
+        refused: Sequence[tuple[str, str, str]],
+        plots: Sequence[Plot],
+        day: int,
+        judged: Judged,
+    ) -> None:
+        mine = {plot.field.id: plot for plot in plots}
+        judged.add((_ground(mine[name]), scene, reason) for name, scene, reason in refused)
+        for name in {name for name, _, reason in refused if reason == "cloudy"}:
+            self.archive.hide(name, outline_key(mine[name].field.boundary), day)
 
     def _day(
         self,
@@ -279,7 +304,9 @@ class Puller:
             for column, plot in enumerate(plots):
                 found, name = ranked(scenes, plot), plot.field.id
                 known = any(self.archive.has(name, scene.id) for scene in found)
-                shows[row, column] = bool(found) and not (known or judged.has(name, found[0].id))
+                shows[row, column] = bool(found) and not (
+                    known or judged.has(_ground(plot), found[0].id)
+                )
         return shows
 
     def _note_known(self, plan: Plan, plots: Sequence[Plot]) -> None:
@@ -287,6 +314,11 @@ class Puller:
             mine = np.arange(len(plots)) == column
             for day in self.archive.days(plot.field.id):
                 plan.seen(day, mine)
+
+
+def _ground(plot: Plot) -> str:
+    """A field inside its present boundary: of another one the clouds say nothing."""
+    return f"{plot.field.id} {outline_key(plot.field.boundary)}"
 
 
 class _Begun:

@@ -60,27 +60,36 @@ class TileCache:
         self._lock = threading.Lock()
         self._con = _opened(path)
 
-    def get(self, layer: str, tile: Tile) -> bytes | None:
-        """The tile as it was put; None when it is not here.  Empty bytes are an empty tile."""
-        today = int(time.time()) // _DAY_S
-        with self._locked() as con:
+    def get(self, layer: str, tile: Tile, revision: str | None = None) -> bytes | None:
+        """The tile as it was put; None when it is not here.  Empty bytes are an empty tile.
+
+        With ``revision``: only one drawn from that.
+        """
+        today, data = int(time.time()) // _DAY_S, None
+        with self._renewing(), self._locked() as con:
             sql = f"SELECT tile_data, used FROM tiles WHERE {_KEY}"  # noqa: S608 - a constant
             found = con.execute(sql, _key(layer, tile)).fetchone()
+            if revision is not None and _revision(con) != revision:
+                found = None
             if found and found[1] < today:  # once a day is enough to know what is asked for
                 update = f"UPDATE tiles SET used=? WHERE {_KEY}"  # noqa: S608
                 con.execute(update, (today, *_key(layer, tile)))
-        return found[0] if found else None
+            data = found[0] if found else None
+        return data
 
-    def put(self, layer: str, tile: Tile, data: bytes) -> None:
+    def put(self, layer: str, tile: Tile, data: bytes, revision: str | None = None) -> None:
         """Keep a tile; others give way, longest unused first, then the earliest layers.
 
-        A tile larger than the quota is not kept.
+        A tile larger than the quota is not kept, nor one that was drawn from another ``revision``
+        than the one that was begun: it came too late.
         """
         today = int(time.time()) // _DAY_S
         size = len(data) + _ROW_BYTES
         if size > self.quota_bytes:
             return
-        with self._locked() as con:
+        with self._renewing(), self._locked() as con:
+            if revision is not None and _revision(con) != revision:
+                return
             self._remove(con, _KEY, _key(layer, tile))
             self._make_room(con, size)
             con.execute("INSERT INTO tiles VALUES (?,?,?,?,?,?)", (*_key(layer, tile), data, today))
@@ -88,16 +97,11 @@ class TileCache:
 
     def begin(self, revision: str) -> None:
         """Remove everything that was drawn from another revision of the archive."""
-        with self._locked() as con:
-            if con.execute("SELECT revision FROM drawn_from").fetchone() != (revision,):
+        with self._renewing(), self._locked() as con:
+            if _revision(con) != revision:
                 self._remove(con, "true", ())
                 con.execute("DELETE FROM drawn_from")
                 con.execute("INSERT INTO drawn_from VALUES (?)", (revision,))
-
-    def forget(self, prefix: str) -> None:
-        """Remove all layers whose names begin with ``prefix``: their pixels have changed."""
-        with self._locked() as con:
-            self._remove(con, "substr(layer, 1, ?) = ?", (len(prefix), prefix))
 
     def layers(self) -> list[str]:
         """Names of the layers that have tiles here, in order."""
@@ -165,6 +169,18 @@ class TileCache:
             over -= length + _ROW_BYTES
 
     @contextmanager
+    def _renewing(self) -> Iterator[None]:
+        """A file that turns out to be damaged is begun anew; what was asked for is not there."""
+        try:
+            yield
+        except KeeperError as error:
+            if error.code != "store_damaged":
+                raise
+            with self._lock:
+                self._con.close()
+                self._con = _begun_anew(self.path)
+
+    @contextmanager
     def _locked(self) -> Iterator[sqlite3.Connection]:
         """One caller at a time, one transaction."""
         with self._lock, sqlite_errors(self.path), self._con:
@@ -177,6 +193,10 @@ def _opened(path: Path) -> sqlite3.Connection:
     except KeeperError as error:
         if error.code != "store_damaged":
             raise
+    return _begun_anew(path)
+
+
+def _begun_anew(path: Path) -> sqlite3.Connection:
     for suffix in ("", "-wal", "-shm"):  # only a cache: draw it again
         Path(f"{path}{suffix}").unlink(missing_ok=True)
     return _connected(path)
@@ -195,6 +215,12 @@ def _connected(path: Path) -> sqlite3.Connection:
             con.close()
             raise
     return con
+
+
+def _revision(con: sqlite3.Connection) -> str | None:
+    """What the tiles were drawn from."""
+    found = con.execute("SELECT revision FROM drawn_from").fetchone()
+    return found[0] if found else None
 
 
 def _key(layer: str, tile: Tile) -> tuple[str, int, int, int]:

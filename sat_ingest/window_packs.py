@@ -50,11 +50,13 @@ class Stack:
 
 @dataclass(frozen=True, slots=True)
 class PackedField:
-    """A field of a pack, on the grid of its boundary when the pack was cut."""
+    """A field of a pack, on the grid of its boundary when the pack was cut; ``hidden``: days
+    since 1970-01-01 on which clouds hid it."""
 
     id: str
     grid: Grid
     stacks: tuple[Stack, ...]
+    hidden: tuple[int, ...] = ()
 
 
 @dataclass(slots=True)
@@ -70,8 +72,10 @@ class PackWriter:
     def __post_init__(self) -> None:
         self.file.write(_MARK)
 
-    def add(self, windows: Iterable[Window]) -> None:
+    def add(self, windows: Iterable[Window], hidden: Sequence[int] = ()) -> None:
         """All windows of one field, in any order; nothing happens when there are none.
+
+        ``hidden``: days on which clouds hid it.
 
         Raises:
             ValueError: several fields or grids.
@@ -85,7 +89,8 @@ class PackWriter:
         grid = first.grid
         entry = [grid.epsg, grid.left, grid.top, grid.height, grid.width]
         stacks = [self._stack(each) for each in _stacks(ordered)]
-        self._fields.append({"id": first.field, "grid": entry, "stacks": stacks})
+        told = {"hidden": list(hidden)} if hidden else {}
+        self._fields.append({"id": first.field, "grid": entry, "stacks": stacks} | told)
         self.windows += len(ordered)
 
     def close(self) -> None:
@@ -126,7 +131,14 @@ class PackSource:
             index, end = _index(file)
             self.quantum = _whole(index["quantum"], 1, 1000)
             self.fields = _fields(index, end)
-        except (ValueError, KeyError, TypeError, RecursionError, struct.error) as error:
+        except (
+            ValueError,
+            KeyError,
+            TypeError,
+            AttributeError,
+            RecursionError,
+            struct.error,
+        ) as error:
             raise PublisherError("pack_damaged", f"not a window pack: {error}") from error
 
     def windows(
@@ -200,7 +212,8 @@ def _fields(index: Any, end: int) -> tuple[PackedField, ...]:
             stack = _stack_of(each, at, scenes, grid)
             stacks.append(stack)
             at += stack.bytes
-        found.append(PackedField(_name(entry["id"]), grid, tuple(stacks)))
+        hidden = tuple(_whole(day, 0, _LAST_DAY) for day in entry.get("hidden", ()))
+        found.append(PackedField(_name(entry["id"]), grid, tuple(stacks), hidden))
     if at != end:
         raise ValueError("the stacks do not fill the file")
     if len({each.id for each in found}) != len(found):

@@ -81,7 +81,7 @@ def test_a_pack_goes_from_hub_to_node_and_gives_the_same_series(hub: Path, tmp_p
     assert (again["taken"], again["fields"]) == (0, 4)
     status = said(ghalla("scenes", "status", "--home", node, "--json"))
     assert (status["windows"], status["figures"]) == (40, 40)
-    assert (status["first_day"], status["last_day"]) == ("2024-10-04", "2024-11-18")
+    assert (status["oldest"], status["newest"]) == ("2024-10-04", "2024-11-18")
     read = ("series", "f0", "--fields", fields, "--until", "2024-11-19", "--json", "--home")
     direct, packed = said(ghalla(*read, hub)), said(ghalla(*read, node))
     assert direct["alert"]["raised"]
@@ -192,7 +192,7 @@ def test_csv_and_words_say_the_same(hub: Path, tmp_path: Path) -> None:
     [
         (("series", "f9"), "unknown_field", 1),
         (("series", "f0", "--home", "/nonexistent"), "no_scenes", 1),
-        (("scenes", "status", "--home", "/nonexistent"), "no_scenes", 1),
+        (("scenes", "status", "--home", "/nonexistent"), "no_home", 3),
         (("scenes", "import", "/nonexistent"), "no_pack", 1),
         (("keys", "new", "--out", "fields.geojson"), "key_exists", 1),
     ],

@@ -176,16 +176,6 @@ def test_the_quota_holds_and_what_nobody_asks_for_goes_first(
         assert cache.get("ndvi/2019-05-08", HERE) is None
 
 
-def test_a_layer_is_forgotten_with_its_bytes(tmp_path: Path) -> None:
-    with TileCache(tmp_path / "tiles.mbtiles") as cache:
-        for name in ("ndvi/2019-05-03", "ndmi/2019-05-03"):
-            cache.put(name, HERE, b"png")
-        cache.forget("ndvi/")
-        assert cache.layers() == ["ndmi/2019-05-03"]
-        cache.forget("")
-        assert cache.size_bytes() == 0
-
-
 def test_what_was_drawn_from_other_windows_is_forgotten(tmp_path: Path) -> None:
     for revision, kept in (("7-1", None), ("7-1", b"png"), ("9-2", None), ("9-2", b"png")):
         with TileCache(tmp_path / "tiles.mbtiles") as cache:

@@ -117,6 +117,12 @@ class _Nowhere:
     def days(self, field: str) -> list[int]:
         return []
 
+    def fit(self, field: str, grid: object) -> None:
+        pass
+
+    def hide(self, field: str, outline: str, day: int) -> None:
+        pass
+
 
 def test_the_week_has_one_allowance(server: RangeServer, archive: Archive, tmp_path: Path) -> None:
     first = pull(tmp_path / "s", archive, server.url("catalog.json"), weekly=60_000)

@@ -105,11 +105,14 @@ PARTS: dict[str, LazyString] = {
     "update": _l("New version of the plant doctor"),
     "disk": _l("Free space"),
     "audit": _l("Audit log"),
+    "satellite": _l("Satellite pictures"),
+    "forms": _l("Forms for field visits"),
     "clock": _l("Clock"),
     "languages": _l("Languages and letters"),
 }
 
 PART_NOTES: dict[str, LazyString] = {
+    "pictures_old": _l("No new satellite picture has come for two months."),
     "model_rolled_back": _l(
         "A new version did not work on this box and was switched off. The one before it answers."
     ),

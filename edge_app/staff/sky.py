@@ -14,6 +14,7 @@ from flask import (
     Blueprint,
     Response,
     abort,
+    current_app,
     g,
     jsonify,
     make_response,
@@ -25,8 +26,9 @@ from flask_babel import lazy_gettext as _l
 
 from edge_app.access.guard import ground, looked_at
 from edge_app.chart import Chart, Curve, svg
+from edge_app.i18n import plain
 from edge_app.legend import legend
-from edge_app.sky import Sky, View, date_of, day_of, nearest
+from edge_app.sky import DAMAGED, Sky, View, date_of, day_of, nearest
 from edge_app.sky_words import (
     INDICES,
     SIGHTS,
@@ -38,7 +40,7 @@ from edge_app.sky_words import (
 )
 from edge_app.staff.blueprint import blueprint
 from edge_app.staff.home import ENTRIES, Entry
-from field_data.errors import PersonError
+from field_data.errors import KeeperError, PersonError
 from field_data.types import Field, Sight
 from sat_ingest.field_report import FieldReport
 from sat_ingest.mercator import Tile
@@ -63,25 +65,26 @@ def _sky() -> Sky:
 def sky_map() -> str:
     """The map of a day; with JavaScript it is moved by hand, without it is a list of fields."""
     g.picture_inside = True  # Leaflet's empty picture in place of a tile that it gives up
-    days = _sky().days()
-    index = request.args.get("index", "ndvi")
-    if index not in INDICES:
-        raise PersonError("unknown_index", f"no index {index}")
+    index = _index()
+    days, damaged = _days()
     shown = nearest(days, _asked("day", days[-1] if days else 0))
     told = {
         "index": index,
         "indices": {name: str(label) for name, label in INDICES.items()},
         "days": [date_of(day).isoformat() for day in days],
         "day": None if shown is None else date_of(shown).isoformat(),
-        "tiles": url_for("sky.tile", index="INDEX", when="WHEN", z=0, x=0, y=0),
+        "tiles": _tiles() if days else "",
         "fields": url_for("sky.fields"),
         "boundaries": [url_for("sky.boundary", name=name) for name in _boundary_names()],
+        "closer": plain("Closer"),
+        "farther": plain("Farther"),
     }
     return render_template(
         "staff/map.html",
         told=json.dumps(told, ensure_ascii=False),
         index=index,
         indices=INDICES,
+        damaged=damaged,
         days=[date_of(day) for day in days],
         shown=None if shown is None else date_of(shown),
         fields=_sky().fields(),
@@ -89,6 +92,33 @@ def sky_map() -> str:
         change_legend=legend(CHANGE),
         day_text=day_text,
     )
+
+
+def _index() -> str:
+    index = request.args.get("index", "ndvi")
+    if index not in INDICES:
+        raise PersonError("unknown_index", f"no index {index}")
+    return index
+
+
+def _days() -> tuple[list[int], bool]:
+    """Days with a picture, and whether the archive is damaged: then the page says so."""
+    try:
+        return _sky().days(), False
+    except KeeperError as error:
+        _must_be_damage(error)
+        return [], True
+
+
+def _must_be_damage(error: KeeperError) -> None:
+    if error.code not in DAMAGED:
+        raise error
+    current_app.logger.error("%s: %s", error.code, error)
+
+
+def _tiles() -> str:
+    """The address of tiles; it changes whenever what they are drawn from does."""
+    return url_for("sky.tile", index="INDEX", when="WHEN", z=0, x=0, y=0, v=_sky().edition())
 
 
 def _asked(name: str, otherwise: int) -> int:
@@ -103,9 +133,7 @@ def _asked(name: str, otherwise: int) -> int:
 def sky_field(id: str) -> str:
     """One field: chart, comparison, alert, two pictures."""
     field = _field(id)
-    index = request.args.get("index", "ndvi")
-    if index not in INDICES:
-        raise PersonError("unknown_index", f"no index {index}")
+    index = _index()
     looked_at(field.id)
     shown: dict[str, Any] = {"field": field, "index": index, "indices": INDICES}
     try:
@@ -114,6 +142,9 @@ def sky_field(id: str) -> str:
         if error.code != "no_scenes":
             raise
         return render_template("staff/field.html", report=None, **shown)
+    except KeeperError as error:
+        _must_be_damage(error)
+        return render_template("staff/field.html", report=None, damaged=True, **shown)
     return render_template("staff/field.html", report=report, **shown, **_said(report, index))
 
 
@@ -127,6 +158,7 @@ def _said(report: FieldReport, index: str) -> dict[str, Any]:
         "neighbours": neighbours_text(report.neighbours),
         "pictures": [_shot(day) for day in _clear_days(report)[-2:]],
         "rows": list(_rows(report)),
+        "edition": _sky().edition(),
         "key": legend(RAMPS[index]),
         "sights": SIGHTS,
     }
@@ -211,8 +243,9 @@ def tile(index: str, when: str, z: int, x: int, y: int) -> Response:
 def _png(data: bytes) -> Response:
     response = make_response(data)
     response.mimetype = "image/png"
-    # On this device only, and asked again soon: a later scene may fill a gap.
-    response.headers["Cache-Control"] = "private, max-age=3600"
+    # On this device only.  An address of another edition may have changed meanwhile.
+    kept = request.args.get("v") == _sky().edition()
+    response.headers["Cache-Control"] = "private, max-age=86400" if kept else "private, no-cache"
     return response
 
 

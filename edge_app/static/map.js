@@ -5,20 +5,33 @@
   const form = document.getElementById("choice"), told = JSON.parse(form.dataset.told);
   const byId = (id) => document.getElementById(id);
   const index = byId("index"), when = byId("when"), before = byId("before"), views = byId("views");
+  const earlier = byId("earlier"), later = byId("later");
   for (const id of ["map", "slider", "comparing"]) byId(id).hidden = false;
-  const map = L.map("map", { attributionControl: false, minZoom: 4, maxZoom: 18 });
-  if (document.dir === "rtl" || document.documentElement.dir === "rtl") map.zoomControl.setPosition("topright");
+  const map = L.map("map", { attributionControl: false, zoomControl: false, minZoom: 4, maxZoom: 18 });
+  L.control.zoom({
+    position: document.documentElement.dir === "rtl" ? "topright" : "topleft",
+    zoomInTitle: told.closer, zoomOutTitle: told.farther,
+  }).addTo(map);
   L.control.scale({ imperial: false }).addTo(map);
-  let view = "after", layer = null;
+  let view = "after", layer = null, waiting = 0;
 
   const address = () => {
-    const day = told.days[when.value], earlier = before.value;
-    const shown = { after: day, before: earlier || day, change: `${earlier}..${day}` }[view];
+    const day = told.days[when.value], from = before.value;
+    const shown = { after: day, before: from || day, change: `${from}..${day}` }[view];
     return told.tiles.replace("INDEX", index.value).replace("WHEN", shown).replace("0/0/0", "{z}/{x}/{y}");
+  };
+  const draw = () => {
+    layer = L.tileLayer(address(), { maxNativeZoom: 16, className: "pixels", day: true }).addTo(map);
+    // The old day stays until the new one is there, so that the map does not blink.
+    const mine = layer;
+    layer.once("load", () => map.eachLayer((each) => { if (each.options.day && each !== layer && layer === mine) each.remove(); }));
   };
   const show = () => {
     const day = told.days[when.value];
     byId("said").firstElementChild.textContent = day.split("-").reverse().join("/");
+    when.setAttribute("aria-valuetext", byId("said").textContent);
+    earlier.disabled = when.value === when.min;
+    later.disabled = when.value === when.max;
     for (const option of before.options) option.disabled = option.value !== "" && option.value >= day;
     if (before.value >= day) before.value = "";
     views.hidden = !before.value;
@@ -26,16 +39,18 @@
     for (const button of views.children) button.setAttribute("aria-pressed", String(button.dataset.view === view));
     const legend = view === "change" ? "change" : index.value;
     for (const figure of document.querySelectorAll("[data-legend]")) figure.hidden = figure.dataset.legend !== legend;
-    const old = layer;
-    // The old day stays until the new one is there, so that the map does not blink.
-    layer = L.tileLayer(address(), { maxNativeZoom: 16, className: "pixels" }).addTo(map);
-    if (old) layer.once("load", () => old.remove());
+    // A slider that is drawn along passes many days: only the one where it rests is asked for.
+    clearTimeout(waiting);
+    waiting = setTimeout(draw, layer ? 150 : 0);
   };
+  const step = (days) => { when.value = Number(when.value) + days; show(); };
   const outline = (data, style, each) => L.geoJSON(data, { style, onEachFeature: each }).addTo(map);
   const get = (url) => fetch(url, { credentials: "same-origin" }).then((answer) => (answer.ok ? answer.json() : Promise.reject(answer.status)));
 
   index.addEventListener("change", show);
   when.addEventListener("input", show);
+  earlier.addEventListener("click", () => step(-1));
+  later.addEventListener("click", () => step(1));
   before.addEventListener("change", () => { view = before.value ? "change" : "after"; show(); });
   views.addEventListener("click", (event) => { if (event.target.dataset.view) { view = event.target.dataset.view; show(); } });
   form.addEventListener("submit", (event) => event.preventDefault());
