@@ -20,7 +20,9 @@ import click
 from edge_app.cli_common import EXIT, HOME, JSON, guarded, progress
 from edge_app.cli_count import count
 from edge_app.cli_model import model
+from edge_app.cli_packs import keys
 from edge_app.cli_scenes import scenes
+from edge_app.cli_series import series
 from edge_app.languages import LANGS
 from field_data.errors import KeeperError, PersonError
 
@@ -169,6 +171,8 @@ def forget(home: Path, as_json: bool, code: str | None, older_than: int | None) 
 main.add_command(model)
 main.add_command(count)
 main.add_command(scenes)
+main.add_command(series)
+main.add_command(keys)
 
 
 @main.command()

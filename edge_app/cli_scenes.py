@@ -18,13 +18,13 @@ from field_data.errors import KeeperError, PersonError
 
 if TYPE_CHECKING:
     from field_data.types import Field
-    from sat_ingest.pull import Report, Watch
+    from sat_ingest.pull import Report, Watch, Wish
 
 _EPOCH = date(1970, 1, 1).toordinal()
 _MAX_GEOJSON = 16 * 1024 * 1024
 # As sat_ingest.windows.BANDS; written again so that --help does not load rasterio.
 BANDS = ("blue", "green", "red", "rededge1", "nir", "swir16")
-_DATE = click.DateTime(["%Y-%m-%d"])
+DATE = click.DateTime(["%Y-%m-%d"])
 FIELDS = click.option(
     "--fields",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -45,8 +45,8 @@ def scenes() -> None:
     show_default=True,
     help="STAC API, static catalogue (address or path), or: earth-search, planetary-computer.",
 )
-@click.option("--since", type=_DATE, required=True, help="First day, YYYY-MM-DD.")
-@click.option("--until", type=_DATE, help="Last day (default: today).")
+@click.option("--since", type=DATE, required=True, help="First day, YYYY-MM-DD.")
+@click.option("--until", type=DATE, help="Last day (default: today).")
 @FIELDS
 @click.option("--max-bytes", type=click.IntRange(1), help="Stop before this many bytes.")
 @click.option(
@@ -70,27 +70,44 @@ def pull(
     """
 
     def action() -> None:
-        from edge_app.settings import read_settings
-        from field_data.clock import now
-        from sat_ingest.archive import ARCHIVE, Archive
-        from sat_ingest.pull import SCENES, Puller, Wish
-
-        settings = read_settings(home)
         chosen = fields_of(home, fields)
-        wish = Wish(catalog, _day(since), _last_day(until), _bands(bands), max_bytes)
-        with Archive(home / ARCHIVE) as archive, _Bar() as bar:
-            puller = Puller(
-                home / SCENES,
-                archive,
-                now().utc_s,
-                weekly_bytes=settings.sat_weekly_mb * 1_000_000,
-                cache_bytes=settings.sat_cache_mb * 1_000_000,
-                watch=bar.watch,
-            )
-            report = puller.pull(wish, chosen)
-        _say(report, as_json)
+        wish = wished(catalog, since, until, bands, max_bytes)
+        _say(pulled(home, wish, chosen), as_json)
 
     guarded(as_json, action)
+
+
+def wished(
+    catalog: str, since: datetime, until: datetime | None, bands: str, max_bytes: int | None
+) -> Wish:
+    """What the options of the command line ask for."""
+    from sat_ingest.pull import Wish
+
+    return Wish(catalog, day_number(since), last_day(until), _bands(bands), max_bytes)
+
+
+def pulled(home: Path, wish: Wish, chosen: Sequence[Field]) -> Report:
+    """Pull into a home, and draw figures: then windows may give way, and pages need not wait."""
+    from edge_app.settings import read_settings
+    from field_data.clock import now
+    from sat_ingest.archive import ARCHIVE, Archive
+    from sat_ingest.figures import draw
+    from sat_ingest.pull import SCENES, Puller
+
+    settings = read_settings(home)
+    with Archive(home / ARCHIVE) as archive, _Bar() as bar:
+        puller = Puller(
+            home / SCENES,
+            archive,
+            now().utc_s,
+            weekly_bytes=settings.sat_weekly_mb * 1_000_000,
+            cache_bytes=settings.sat_cache_mb * 1_000_000,
+            watch=bar.watch,
+        )
+        report = puller.pull(wish, chosen)
+        for field in chosen:
+            draw(archive, field)
+    return report
 
 
 class _Bar:
@@ -115,17 +132,18 @@ class _Bar:
         return show
 
 
-def _day(at: datetime) -> int:
+def day_number(at: datetime) -> int:
+    """Days since 1970-01-01."""
     return at.date().toordinal() - _EPOCH
 
 
-def _last_day(until: datetime | None) -> int:
+def last_day(until: datetime | None) -> int:
     """The day asked for, else today where this machine's clock can be believed."""
     from field_data.clock import now
     from field_data.types import Trust
 
     if until is not None:
-        return _day(until)
+        return day_number(until)
     today = now()
     if today.trust is Trust.UNKNOWN:
         raise PersonError("clock_unknown", "this machine does not know the date: say --until")
@@ -161,7 +179,7 @@ def fields_of(home: Path, geojson: Path | None) -> list[Field]:
 def fields_in(path: Path) -> list[Field]:
     """Fields from a GeoJSON FeatureCollection of polygons (RFC 7946); holes are not kept.
 
-    A field is called by its ``id``, or ``name``, or its place in the file.
+    A field is called by its ``id``, or ``name``, or its place in the file; ``crop`` is its crop.
 
     Raises:
         PersonError: ``bad_geojson``.
@@ -190,15 +208,16 @@ def _field(feature: dict[str, Any], place: int) -> Field:
     if geometry["type"] != "Polygon":
         raise ValueError(f"a {geometry['type']} is no polygon")
     ring = tuple((float(point[0]), float(point[1])) for point in geometry["coordinates"][0])
-    return Field(str(name)[:100], "", ring)
+    crop = said.get("crop")
+    return Field(str(name)[:100], "", ring, None if crop is None else str(crop)[:20])
 
 
 def _say(report: Report, as_json: bool) -> None:
     if as_json:
         said = asdict(report)
-        said["left"] = [_iso(day) for day in report.left]
+        said["left"] = [iso(day) for day in report.left]
         for each in (*said["used"], *said["skipped"]):
-            each["day"] = None if each["day"] is None else _iso(each["day"])
+            each["day"] = None if each["day"] is None else iso(each["day"])
         click.echo(json.dumps(said, ensure_ascii=False))
     else:
         for line in _lines(report):
@@ -210,9 +229,9 @@ def _say(report: Report, as_json: bool) -> None:
 
 
 def _lines(report: Report) -> list[str]:
-    lines = [f"used     {_iso(u.day)}  {u.scene}  {_fields(u.fields)}" for u in report.used]
+    lines = [f"used     {iso(u.day)}  {u.scene}  {_fields(u.fields)}" for u in report.used]
     for each in report.skipped:
-        when = "          " if each.day is None else _iso(each.day)
+        when = "          " if each.day is None else iso(each.day)
         what = each.scene or each.detail
         lines.append(f"skipped  {when}  {what}  {each.reason}  {_fields(each.fields)}".rstrip())
     lines += [f"noted    {note}" for note in report.notes[:20]]
@@ -233,12 +252,13 @@ def _fields(count: int) -> str:
     return f"{count} field{'s' if count != 1 else ''}" if count else ""
 
 
-def _iso(day: int) -> str:
+def iso(day: int) -> str:
+    """A day since 1970-01-01 as YYYY-MM-DD."""
     return date.fromordinal(day + _EPOCH).isoformat()
 
 
 def _span(days: Sequence[int]) -> str:
-    return f"{_iso(min(days))} to {_iso(max(days))}"
+    return f"{iso(min(days))} to {iso(max(days))}"
 
 
 def _size(count: int) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import IO, Self
 
 from field_data.errors import KeeperError
 from field_data.ids import new_id
@@ -35,22 +35,28 @@ def write_atomic(path: Path, data: bytes) -> None:
     Durable when it returns.  The folder must exist.  Raises ``KeeperError("disk_full")``, or the
     system's `OSError`; the old file is then untouched.
     """
+    with replacing(path) as file:
+        file.write(data)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write into that becomes ``path`` when the block ends well; else nothing changes.
+
+    Durable when it returns; raises as `write_atomic`.
+    """
     temporary = path.with_name(f".{new_id()}{_TEMPORARY}")
     with disk_full_named(path):
         try:
-            _write_durably(temporary, data)
+            with temporary.open("xb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
             temporary.replace(path)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
         sync_folder(path.parent)
-
-
-def _write_durably(path: Path, data: bytes) -> None:
-    with path.open("xb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def sync_folder(folder: Path) -> None:

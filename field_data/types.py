@@ -223,17 +223,36 @@ class TrapCount:
             raise ValueError("need 0 <= low <= count <= high")
 
 
+class Sight(StrEnum):
+    """How much of a field one day showed."""
+
+    CLEAR = "clear"
+    PARTLY = "partly"
+    SNOW = "snow"
+    HIDDEN = "hidden"  # by cloud, shadow or missing data
+
+
 @dataclass(frozen=True, slots=True)
 class IndexSeries:
-    """A vegetation index of one field: days since 1970-01-01 (increasing) and unitless values."""
+    """A vegetation index of one field as it was observed.
+
+    ``days`` count from 1970-01-01 and increase; ``values`` have no unit and are NaN on a day that
+    is ``snow`` or ``hidden``; ``valid`` is the share of the field's area that was seen, 0 to 1;
+    ``sights`` say the same in words.  ``noise`` is one standard deviation of an observation, NaN
+    when there are too few to tell.
+    """
 
     field: str
     index: str
     days: tuple[int, ...]
     values: tuple[float, ...]
+    valid: tuple[float, ...]
+    sights: tuple[Sight, ...]
+    noise: float = math.nan
 
     def __post_init__(self) -> None:
-        if len(self.days) != len(self.values) or list(self.days) != sorted(set(self.days)):
+        lengths = {len(self.days), len(self.values), len(self.valid), len(self.sights)}
+        if len(lengths) != 1 or list(self.days) != sorted(set(self.days)):
             raise ValueError("one value a day, days increasing")
 
 

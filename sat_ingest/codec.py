@@ -1,4 +1,4 @@
-"""One window as few bytes: differences of neighbours, bytes by weight, zstd.
+"""Windows as few bytes: differences of neighbours, bytes by weight, zstd.
 
 What a pixel adds to its left, upper and upper left neighbour is small where land is smooth; the
 second byte of these differences is nearly always zero.  Prediction from other bands or dates and
@@ -9,6 +9,7 @@ Whoever made the bytes may be hostile: sizes are checked before anything is infl
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Mapping
 from typing import Any
@@ -28,7 +29,7 @@ _FORMAT = 1
 _HALF = 1  # 20 m, each pixel repeated 2 x 2
 
 Bands = Mapping[str, NDArray[np.uint16]]
-Shape = tuple[int, int]
+Shape = tuple[int, ...]
 
 
 def quantised(band: NDArray[np.uint16], quantum: int) -> NDArray[np.uint16]:
@@ -44,8 +45,8 @@ def quantised(band: NDArray[np.uint16], quantum: int) -> NDArray[np.uint16]:
 def differences(plane: NDArray[np.uint16]) -> NDArray[np.uint16]:
     """What each pixel adds to left + upper - upper left, modulo 2**16, sign folded (0, -1, 1 …)."""
     plain = plane.astype(np.int32)
-    across = np.diff(plain, axis=1, prepend=np.int32(0))
-    signed = np.diff(across, axis=0, prepend=np.int32(0)).astype(np.int16)
+    across = np.diff(plain, axis=-1, prepend=np.int32(0))
+    signed = np.diff(across, axis=-2, prepend=np.int32(0)).astype(np.int16)
     folded: NDArray[np.uint16] = ((signed << 1) ^ (signed >> 15)).view(np.uint16)
     return folded
 
@@ -53,13 +54,15 @@ def differences(plane: NDArray[np.uint16]) -> NDArray[np.uint16]:
 def summed(folded: NDArray[np.uint16]) -> NDArray[np.uint16]:
     """The inverse of `differences`: two running sums modulo 2**16."""
     signed = (folded >> 1) ^ (0 - (folded & 1))
-    across = np.cumsum(signed, axis=0, dtype=np.uint16)
-    plane: NDArray[np.uint16] = np.cumsum(across, axis=1, dtype=np.uint16)
+    across = np.cumsum(signed, axis=-2, dtype=np.uint16)
+    plane: NDArray[np.uint16] = np.cumsum(across, axis=-1, dtype=np.uint16)
     return plane
 
 
 def encode(bands: Bands, scl: NDArray[np.uint8], quantum: int = 1) -> bytes:
-    """Bands uint16 [height, width] and SCL uint8 of the same shape; lossless with ``quantum`` 1.
+    """Bands uint16 [height, width] or [n, height, width], and SCL uint8 of the same shape.
+
+    Lossless with ``quantum`` 1.
 
     Raises:
         ValueError: more than `MAX_BANDS` bands, or a name longer than 16 ASCII letters.
@@ -84,13 +87,13 @@ def encode(bands: Bands, scl: NDArray[np.uint8], quantum: int = 1) -> bytes:
 def decode(
     data: bytes, shape: Shape, quantum: int = 1
 ) -> tuple[dict[str, NDArray[np.uint16]], NDArray[np.uint8]]:
-    """Bands and SCL of `encode`, each [height, width]; ``shape`` comes from a checked grid.
+    """Bands and SCL of `encode`, each of ``shape``, which comes from a checked grid.
 
     Raises:
         PublisherError: ``window_damaged``.
     """
     try:
-        return _decoded(inflated(data, _most(shape)), shape, quantum)
+        return _decoded(inflated(data, most_bytes(shape)), shape, quantum)
     except (ValueError, struct.error, UnicodeDecodeError) as error:
         raise PublisherError("window_damaged", f"not a window: {error}") from error
 
@@ -110,9 +113,10 @@ def inflated(data: bytes, most: int) -> bytes:
         raise ValueError(str(error)) from error
 
 
-def _most(shape: Shape) -> int:
-    pixels = shape[0] * shape[1]
-    return _HEAD.size + MAX_BANDS * (_BAND.size + 2 * pixels) + pixels
+def most_bytes(shape: Shape) -> int:
+    """More than windows of this shape can take, packed or not."""
+    pixels = math.prod(shape)
+    return 1024 + MAX_BANDS * (_BAND.size + 2 * pixels) + pixels
 
 
 def _decoded(
@@ -123,11 +127,11 @@ def _decoded(
         raise ValueError(f"format {form}")
     heads = [_BAND.unpack_from(raw, _HEAD.size + i * _BAND.size) for i in range(counted >> 1)]
     shapes = [_shape(shape, flag) for _, flag in heads]
-    sizes = [h * w for h, w in shapes]
+    sizes = [math.prod(small) for small in shapes]
     scl_shape = _shape(shape, counted & 1)
     at = _HEAD.size + len(heads) * _BAND.size
     body = np.frombuffer(raw, np.uint8, offset=at)
-    if len(body) != 2 * sum(sizes) + scl_shape[0] * scl_shape[1]:
+    if len(body) != 2 * sum(sizes) + math.prod(scl_shape):
         raise ValueError(f"{len(body)} bytes of pixels")
     low, high, scl = np.split(body, [sum(sizes), 2 * sum(sizes)])
     folded = np.split(low | high.astype(np.uint16) << 8, np.cumsum(sizes)[:-1])
@@ -143,21 +147,23 @@ def _decoded(
 
 
 def _shape(shape: Shape, half: int) -> Shape:
-    if half and (shape[0] % 2 or shape[1] % 2):
+    if not half:
+        return shape
+    *stack, height, width = shape
+    if height % 2 or width % 2:
         raise ValueError("half of an odd number of pixels")
-    return (shape[0] // 2, shape[1] // 2) if half else shape
+    return (*stack, height // 2, width // 2)
 
 
 def _halved(plane: NDArray[Any]) -> tuple[NDArray[Any], int]:
     """A 20 m band that was repeated onto the 10 m grid, once a pixel again; else as it is."""
-    if plane.shape[0] % 2 or plane.shape[1] % 2:
+    if plane.shape[-2] % 2 or plane.shape[-1] % 2:
         return plane, 0
-    small = np.ascontiguousarray(plane[::2, ::2])
-    same = np.array_equal(_full(small, (plane.shape[0], plane.shape[1])), plane)
-    return (small, _HALF) if same else (plane, 0)
+    small = np.ascontiguousarray(plane[..., ::2, ::2])
+    return (small, _HALF) if np.array_equal(_full(small, plane.shape), plane) else (plane, 0)
 
 
 def _full(plane: NDArray[Any], shape: Shape) -> NDArray[Any]:
     if plane.shape == shape:
         return plane
-    return np.repeat(np.repeat(plane, 2, axis=0), 2, axis=1)
+    return np.repeat(np.repeat(plane, 2, axis=-2), 2, axis=-1)

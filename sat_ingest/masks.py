@@ -76,10 +76,7 @@ def _spread(mask: Mask, pixels: int, axis: int) -> Mask:
     return spread
 
 
-def usable_fraction(scl: NDArray[np.uint8], weights: NDArray[np.float32] | None = None) -> float:
-    """Share of usable pixels, 0 to 1, of SCL [height, width]; by ``weights`` of the same shape."""
+def usable_fraction(scl: NDArray[np.uint8]) -> float:
+    """Share of usable pixels, 0 to 1, of SCL [height, width]."""
     usable = scene_mask(scl).usable
-    if weights is None:
-        return float(usable.mean()) if usable.size else 0.0
-    total = float(weights.sum())
-    return float((weights * usable).sum()) / total if total > 0 else 0.0
+    return float(usable.mean()) if usable.size else 0.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -190,6 +191,23 @@ def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
     assert done.returncode == -9
     with Archive(path) as archive:
         assert archive.days("f1") == [20_000, 20_001, 20_002]
+
+
+def test_threads_and_processes_share_an_archive(tmp_path: Path) -> None:
+    path = tmp_path / "archive.db"
+
+    def keep(n: int) -> int:
+        with Archive(path) as own:
+            return sum(own.put(window_of(f"f{n % 2}", 20_000 + i)) for i in range(10))
+
+    with Archive(path) as shared, ThreadPoolExecutor(4) as pool:
+        kept = list(pool.map(keep, range(4)))
+        again = list(pool.map(lambda i: shared.put(window_of("f0", 20_000 + i)), range(10)))
+        assert sum(kept) == 20
+        assert not any(again)
+        assert shared.status().windows == 20
+        sizes = [len(row[0]) for row in shared._all("SELECT data FROM windows")]
+        assert shared.size_bytes() == sum(sizes)
 
 
 def test_a_damaged_file_and_a_newer_one_are_named(tmp_path: Path) -> None:

@@ -1,0 +1,292 @@
+"""``ghalla scenes pack``, ``import`` and ``status``, and ``ghalla keys``: scenes that travel."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edge_app.cli_common import HOME, JSON, guarded, progress
+from edge_app.cli_scenes import (
+    BANDS,
+    DATE,
+    FIELDS,
+    day_number,
+    fields_of,
+    iso,
+    pulled,
+    scenes,
+    wished,
+)
+from field_data.errors import NetworkError, PersonError, PublisherError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from field_data.types import Field
+    from sat_ingest.archive import Archive
+    from sat_ingest.window_packs import PackedField, PackSource
+    from sync.bundles import BundleManifest
+
+_FIRST_DAY, _LAST_DAY = 0, 100_000
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+@scenes.command()
+@HOME
+@FIELDS
+@click.option("--catalog", help="Pull from it into HOME first, as ghalla scenes pull does.")
+@click.option("--bands", default=",".join(BANDS), show_default=True, help="Those to pull.")
+@click.option("--since", type=DATE, help="First day, YYYY-MM-DD (default: all).")
+@click.option("--until", type=DATE, help="Last day (default: all).")
+@click.option("--out", type=_FILE, required=True, help="The file to write.")
+@click.option("--key", type=_FILE, help="Sign it with this key (ghalla keys new).")
+@click.option("--name", help="Packs of one name follow each other (default: the file's name).")
+@click.option("--version", type=click.IntRange(1), help="Only grows (default: the time in s).")
+@click.option(
+    "--quantum",
+    type=click.IntRange(1, 1000),
+    default=10,
+    show_default=True,
+    help="Step of the values kept, in 0.0001 of reflectance; 1 loses nothing.",
+)
+@JSON
+def pack(
+    home: Path,
+    fields: Path | None,
+    catalog: str | None,
+    bands: str,
+    since: datetime | None,
+    until: datetime | None,
+    out: Path,
+    key: Path | None,
+    name: str | None,
+    version: int | None,
+    quantum: int,
+    as_json: bool,
+) -> None:
+    """Cut the windows of all fields that HOME keeps into one file for another node.
+
+    With --catalog the home is filled first; a pull that stopped early stops the packing too, and
+    goes on where it was when this is run again.
+    """
+
+    def action() -> None:
+        from field_data.files import replacing
+        from sat_ingest.window_packs import PackWriter
+        from sync.keys import read_secret
+
+        secret = read_secret(key) if key else None
+        chosen = fields_of(home, fields)
+        if catalog:
+            _fill(home, catalog, since, until, bands, chosen)
+        first = day_number(since) if since else _FIRST_DAY
+        last = day_number(until) if until else _LAST_DAY
+        with archive_of(home) as archive, replacing(out) as file:
+            writer = PackWriter(file, quantum)
+            for field in progress(chosen, "field"):
+                writer.add(archive.windows(field.id, first, last))
+            if not writer.windows:
+                raise PersonError("no_scenes", "none of these fields has a scene in these days")
+            writer.close()
+        if secret:
+            from sync.bundles import WINDOWS, sign
+
+            at = datetime.now(UTC)
+            number = version or int(at.timestamp())
+            sign(out, secret, WINDOWS, name or out.stem, number, at.isoformat(timespec="seconds"))
+        size = out.stat().st_size
+        said = {"file": str(out), "bytes": size, "windows": writer.windows, "signed": bool(secret)}
+        per = size // writer.windows
+        click.echo(
+            json.dumps(said)
+            if as_json
+            else f"{out}: {writer.windows} windows, {size} bytes ({per} each)"
+            f"{'' if secret else '; not signed'}"
+        )
+
+    guarded(as_json, action)
+
+
+def _fill(
+    home: Path,
+    catalog: str,
+    since: datetime | None,
+    until: datetime | None,
+    bands: str,
+    chosen: Sequence[Field],
+) -> None:
+    if since is None:
+        raise click.UsageError("with --catalog say --since")
+    report = pulled(home, wished(catalog, since, until, bands, None), chosen)
+    if report.stopped:
+        raise NetworkError(report.stopped, report.message)
+
+
+@scenes.command("import")
+@HOME
+@FIELDS
+@click.option("--unsigned", is_flag=True, help="Take a pack that nobody signed.")
+@click.option("--older", is_flag=True, help="Take one that is older than one seen before.")
+@JSON
+@click.argument("file", type=_FILE)
+def import_(
+    home: Path, fields: Path | None, unsigned: bool, older: bool, as_json: bool, file: Path
+) -> None:
+    """Take a pack's windows of the fields that this node knows into its archive.
+
+    The pack must be signed by a key in HOME/trust/*.pub.  Field by field, each kept whole or not at
+    all; what was stopped goes on where it was when it is run again.
+    """
+
+    def action() -> None:
+        from sat_ingest.archive import ARCHIVE, Archive
+        from sat_ingest.window_packs import PackSource
+        from sync.bundles import must_not_be_older, note_taken
+
+        known = fields_of(home, fields)
+        try:
+            handle = file.open("rb")
+        except OSError as error:
+            raise PersonError("no_pack", f"cannot read {file}: {error.strerror}") from error
+        with handle:
+            manifest = None if unsigned else _verified(home, file, handle)
+            if manifest and not older:
+                must_not_be_older(home, manifest)
+            source = PackSource(handle)
+            with Archive(home / ARCHIVE) as archive:
+                taken = _take(archive, source, known)
+        if manifest:
+            note_taken(home, manifest)
+        said = _counts(source, known, taken)
+        click.echo(json.dumps(said) if as_json else _sentence(said))
+
+    guarded(as_json, action)
+
+
+def _verified(home: Path, path: Path, handle: Any) -> BundleManifest:
+    from sync.bundles import WINDOWS, verify
+    from sync.keys import trusted_keys
+
+    try:
+        return verify(path, handle, WINDOWS, trusted_keys(home))
+    except PublisherError as error:
+        if error.code == "bundle_unsigned":
+            message = f"{error}; --unsigned takes it nevertheless"
+            raise PublisherError(error.code, message) from error
+        raise
+
+
+def _take(archive: Archive, source: PackSource, known: Sequence[Field]) -> int:
+    """How many windows were new.  Figures are drawn at once: then the windows may give way."""
+    from sat_ingest.figures import draw
+
+    boundaries, taken = {each.id: each for each in known}, 0
+    for packed in progress(source.matching(known), "field"):
+        if _complete(archive, packed):
+            continue
+        with archive.transaction():
+            for window in source.all_of(packed):
+                if not archive.has(packed.id, window.scene):
+                    taken += archive.put(window)
+            draw(archive, boundaries[packed.id])
+    return taken
+
+
+def _complete(archive: Archive, packed: PackedField) -> bool:
+    names = {scene for stack in packed.stacks for scene in stack.scenes}
+    return archive.grid(packed.id) == packed.grid and all(
+        archive.has(packed.id, scene) for scene in names
+    )
+
+
+def _counts(source: PackSource, known: Sequence[Field], taken: int) -> dict[str, int]:
+    ids = {each.id for each in known}
+    matching = source.matching(known)
+    mine = [each for each in source.fields if each.id in ids]
+    return {
+        "windows": sum(len(s.days) for each in source.fields for s in each.stacks),
+        "taken": taken,
+        "fields": len(matching),
+        "unknown_fields": len(source.fields) - len(mine),
+        "other_boundary": len(mine) - len(matching),
+    }
+
+
+def _sentence(said: dict[str, int]) -> str:
+    return (
+        f"{said['taken']} new of {said['windows']} windows, {said['fields']} fields; "
+        f"{said['unknown_fields']} fields not known here, {said['other_boundary']} with another "
+        "boundary"
+    )
+
+
+@scenes.command()
+@HOME
+@JSON
+def status(home: Path, as_json: bool) -> None:
+    """What is kept of the fields: how many windows, how old, how large."""
+
+    def action() -> None:
+        with archive_of(home) as archive:
+            found = archive.status()
+        said = asdict(found)
+        for key in ("first_day", "last_day"):
+            said[key] = None if said[key] is None else iso(said[key])
+        if as_json:
+            click.echo(json.dumps(said))
+            return
+        span = f"{said['first_day']} to {said['last_day']}" if found.windows else "nothing yet"
+        click.echo(
+            f"{found.fields} fields, {found.windows} windows, {span}; "
+            f"{found.figures} days of figures; {found.bytes / 1e6:.1f} of "
+            f"{found.quota_bytes / 1e6:.0f} MB, {found.file_bytes / 1e6:.1f} MB on disk"
+        )
+
+    guarded(as_json, action)
+
+
+@contextmanager
+def archive_of(home: Path) -> Iterator[Archive]:
+    """The archive of a home that has one.
+
+    Raises:
+        PersonError: ``no_scenes``.
+    """
+    from sat_ingest.archive import ARCHIVE, Archive
+
+    if not (home / ARCHIVE).is_file():
+        raise PersonError("no_scenes", f"no scenes are kept in {home}: ghalla scenes pull")
+    with Archive(home / ARCHIVE) as archive:
+        yield archive
+
+
+@click.group()
+def keys() -> None:
+    """Keys that sign what travels to nodes."""
+
+
+@keys.command()
+@click.option("--out", type=_FILE, required=True, help="The secret half; .pub is added for trust.")
+@JSON
+def new(out: Path, as_json: bool) -> None:
+    """Make a signing key.  Copy OUT.pub into HOME/trust/ of the nodes that shall believe it."""
+
+    def action() -> None:
+        from sync.keys import new_keys
+
+        public = new_keys(out)
+        said = {"key": public.id, "secret": str(out), "public": f"{out}.pub"}
+        click.echo(
+            json.dumps(said)
+            if as_json
+            else f"Key {public.id}: keep {out} to yourself, give {out}.pub to nodes (HOME/trust/)."
+        )
+
+    guarded(as_json, action)
