@@ -210,6 +210,18 @@ def test_a_broken_scene_leaves_the_day_to_the_others(
     assert cogs.skips
 
 
+def test_a_server_without_ranges_costs_next_to_nothing(
+    server: RangeServer, store: BlockStore
+) -> None:
+    write_scene(server.folder, "s", WHEN, bands_of(1200), block=512)
+    cogs = source(server, store, "s")
+    server.whole = True
+    before = store.ranges.budget.requests
+    windows(cogs, field_at("f", 40, 60))
+    assert reasons(cogs) == [("s", "no_ranges")]
+    assert store.ranges.budget.requests - before <= 3
+
+
 def test_a_classification_that_is_a_band_is_refused(server: RangeServer, store: BlockStore) -> None:
     bands: dict[str, Any] = bands_of()
     bands["scl"] = land(160, 160)
