@@ -35,13 +35,13 @@ def photos(tmp_path: Path) -> list[Path]:
 
 @pytest.mark.parametrize(
     "words",
-    ["", "init", "serve", "check", "asked", "forget", "diagnose", "model", "model list"],
+    ["", "init", "serve", "check", "asked", "forget", "diagnose", "model", "model list", "scenes", "scenes pull"],
 )
 def test_every_verb_has_help_and_json(words: str) -> None:
     result = ghalla(*words.split(), "--help")
     assert result.exit_code == 0
     assert "--help" in result.stdout
-    assert "--json" in result.stdout or words in ("", "model")
+    assert "--json" in result.stdout or words in ("", "model", "scenes")
 
 
 def test_one_plant_one_answer(photos: list[Path]) -> None:

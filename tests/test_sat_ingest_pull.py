@@ -39,10 +39,6 @@ WISH: dict[str, Any] = {
     "until": number("2022-01-31"),
     "bands": ("red", "nir"),
 }
-    "since": number("2022-01-01"),
-    "until": number("2022-01-31"),
-    "bands": ("red", "nir"),
-}
 
 
 @pytest.fixture(scope="module")
