@@ -35,7 +35,19 @@ def photos(tmp_path: Path) -> list[Path]:
 
 @pytest.mark.parametrize(
     "words",
-    ["", "init", "serve", "check", "asked", "forget", "diagnose", "model", "model list", "scenes", "scenes pull"],
+    [
+        "",
+        "init",
+        "serve",
+        "check",
+        "asked",
+        "forget",
+        "diagnose",
+        "model",
+        "model list",
+        "scenes",
+        "scenes pull",
+    ],
 )
 def test_every_verb_has_help_and_json(words: str) -> None:
     result = ghalla(*words.split(), "--help")

@@ -231,6 +231,15 @@ def test_a_classification_that_is_a_band_is_refused(server: RangeServer, store: 
     assert reasons(cogs) == [("s", "bad_scl")]
 
 
+def test_a_band_of_other_numbers_is_refused(server: RangeServer, store: BlockStore) -> None:
+    bands: dict[str, Any] = bands_of()
+    bands["red"] = bands["red"].astype(np.float32)
+    write_scene(server.folder, "s", WHEN, bands, predictor=1)
+    cogs = source(server, store, "s")
+    assert windows(cogs, field_at("f", 40, 60)) == []
+    assert reasons(cogs) == [("s", "bad_tiff")]
+
+
 def test_a_replaced_file_is_begun_anew(server: RangeServer, store: BlockStore) -> None:
     write_scene(server.folder, "s", WHEN, bands_of(seed=1), block=128)
     windows(source(server, store, "s"), field_at("f", 10, 10))
