@@ -13,25 +13,28 @@ const KEPT = ["forms", "vocabulary", "land"];
 // "idle", "sending", "unreachable", "signin", "trouble"
 export const status = { now: "idle", done: 0, of: 0, said: "" };
 export const news = new EventTarget();
-let pause_s = FIRST_PAUSE_S, timer, again = false, fetched = 0;
+let pause_s = FIRST_PAUSE_S, timer, again = false, running = false, fetched = 0;
 
 function tell(now, more = {}) {
   Object.assign(status, { now, said: "" }, more);
   news.dispatchEvent(new Event("change"));
 }
 
-// Start soon, in one window of the app at a time; whoever asks meanwhile gets another round.
+// Send and fetch, in one window of the app at a time; whoever asks meanwhile gets another round.
 export async function sync(all = false) {
   clearTimeout(timer);
   again = true;
   if (all) fetched = 0;
-  await navigator.locks.request("ghalla-sync", { ifAvailable: true }, async (lock) => {
-    if (!lock) return;
+  if (running) return;
+  running = true;
+  await navigator.locks.request("ghalla-sync", async () => {
     while (again) {
       again = false;
       await round();
     }
   });
+  running = false;
+  if (again) await sync();
 }
 
 async function round() {
