@@ -47,6 +47,7 @@ class Ground:
         self.privacy = Privacy(
             store, photos, self.events, self.people, self.audit, self.gate.forget_person
         )
+        self.privacy.elsewhere.append(self.sky.forget)
         self.retention = Retention(self._rules(), store, photos, self.events, self.audit)
 
     def daily(self) -> None:

@@ -84,6 +84,23 @@ def test_the_address_of_tiles_changes_with_what_they_show(
     assert "no-cache" in kept(first)
 
 
+def test_who_is_erased_is_erased_from_the_sky(staff: Staff, season: list[Field]) -> None:
+    ground = staff.ground
+    owner = ground.people.add("Fatima", Role.FARMER, "fr")
+    ground.registry.correct("keeper", season[0].farm, {"owner": owner.id})
+    other = ground.registry.add_farm("keeper", "another farm")
+    ground.registry.correct("keeper", season[4].id, {"farm": other.id})
+    ground.sky.draw_all(View("ndvi", DAY + 50), (14,))
+    ground.privacy.erase("keeper", owner.id)
+    with Archive(staff.home / ARCHIVE) as archive:
+        assert archive.fields() == [season[4].id]
+        assert archive.status().windows == 12
+    with TileCache(staff.home / CACHE) as cache:
+        assert cache.layers() == []
+    (staff.home / ARCHIVE).write_bytes(b"broken" * 1000)
+    Sky(staff.home, ground.registry).forget([season[4].id])
+
+
 def test_a_tile_drawn_too_late_is_not_kept(tmp_path: Path) -> None:
     here = Tile(0, 0, 0)
     with TileCache(tmp_path / "t.mbtiles") as cache:
@@ -209,7 +226,7 @@ def test_quotas_are_those_of_the_settings(staff: Staff, season: list[Field]) -> 
     sky.close()
     for wrong in ({"sat_tiles_mb": 0}, {"sat_archive_mb": 9}):
         with pytest.raises(KeeperError):
-            Settings(**wrong)
+            Settings(**wrong)  # type: ignore[arg-type]
 
 
 def test_broken_forms_are_a_part_that_needs_care(tmp_path: Path) -> None:
