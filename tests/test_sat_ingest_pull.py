@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,9 @@ from edge_app import cli
 from field_data.clock import BUILT_UTC_S
 from field_data.errors import KeeperError
 from field_data.types import Field
-from sat_ingest.archive import Archive
+from sat_ingest.archive import Archive, outline_key
 from sat_ingest.block_store import BlockStore
+from sat_ingest.grid import field_grid
 from sat_ingest.pull import Allowance, Judged, Keeps, Puller, Report, Wish
 from sat_ingest.ranges import Patience, Ranges
 from sat_ingest.windows import Window
@@ -84,6 +86,8 @@ def test_a_season_is_pulled_once(server: RangeServer, archive: Archive, tmp_path
     assert report.requests == len(server.asked)
     assert server.sent < report.bytes < server.sent + 500 * report.requests
     assert archive.days("f") == [number(f"2022-{day}") for day in DAYS if day not in CLOUDY]
+    for field in FIELDS:
+        assert archive.hidden(field.id, outline_key(field.boundary)) == [number("2022-01-15")]
     server.asked.clear()
     again = pull(tmp_path / "s", archive, server.url("catalog.json"))
     assert [each.path for each in server.asked] == ["/catalog.json"]
@@ -109,6 +113,20 @@ def test_under_a_budget_it_stops_and_goes_on(
     assert sorted(set(order)) == [f"s{d}" for d in DAYS if d not in CLOUDY]
     # Going on costs the catalogue again and nothing else.
     assert spent < whole.bytes * 1.25
+
+
+def test_a_corrected_boundary_is_pulled_anew(
+    server: RangeServer, archive: Archive, tmp_path: Path
+) -> None:
+    catalogue, scenes = server.url("catalog.json"), tmp_path / "s"
+    pull(scenes, archive, catalogue)
+    moved = replace(FIELDS[0], boundary=field_at("x", 70, 70).boundary)
+    wish = Wish(catalogue, **WISH)  # type: ignore[arg-type]
+    report = Puller(scenes, archive, BUILT_UTC_S, patience=FAST).pull(wish, [moved, FIELDS[1]])
+    assert report.windows == len(archive.days(moved.id)) > 0
+    assert archive.grid(moved.id) == field_grid(moved.boundary)
+    assert archive.hidden(moved.id, outline_key(moved.boundary)) != []
+    assert archive.hidden(FIELDS[1].id, outline_key(FIELDS[1].boundary)) != []
 
 
 class _Nowhere(Keeps):
