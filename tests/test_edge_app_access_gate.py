@@ -69,7 +69,8 @@ class TestSecrets:
     @pytest.mark.parametrize(
         "pin",
         ["12345", "123456", "654321", "890123", "111111", "121212", "123123", "112211", "230785",
-         "850723", "23071985", "19850723", "0612345678", "", "      "],
+         "850723", "23071985", "19850723", "0612345678", "", "      ",
+         "❶❷❺❼❽❾❸", "፩፪፫፭፯፩"],
     )  # fmt: skip
     def test_a_pin_that_is_easy_to_guess_is_refused(self, pin: str) -> None:
         with pytest.raises(PersonError, match="PIN"):

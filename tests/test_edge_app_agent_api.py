@@ -7,6 +7,8 @@ import io
 import json
 import re
 import socket
+import time
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -252,6 +254,19 @@ class TestBadInput:
 
     def test_brackets_in_texts_are_no_nesting(self) -> None:
         assert parse(('{"a": "' + "[" * 500 + '\\"[["}').encode())["a"].startswith("[[[")
+
+    def test_weighing_a_text_costs_time_and_memory_in_proportion_to_its_length(self) -> None:
+        unfinished = b'"' + b'\\"' * (MAX_EVENT_BYTES // 2) + b"\\"
+        photo = b'{"jpeg": "' + b"A" * 2**22 + b'"}'
+        tracemalloc.start()
+        begun = time.process_time()
+        with pytest.raises(PersonError, match="can be kept"):
+            parse(unfinished)
+        assert len(parse(photo)["jpeg"]) == 2**22
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert time.process_time() - begun < 5
+        assert most < 8 * len(photo)
 
     def test_a_record_that_is_too_large_is_refused(self, staff: Staff, agent: Any) -> None:
         event = visit(staff)
