@@ -61,7 +61,9 @@ class Query:
 
 def is_web(address: str) -> bool:
     """Whether an address is one of the web's."""
-    return urlsplit(address).scheme in {"http", "https"}
+    with suppress(ValueError):  # "http://["
+        return urlsplit(address).scheme in {"http", "https"}
+    return False
 
 
 def resolved(href: str, base: str) -> str:
@@ -71,14 +73,16 @@ def resolved(href: str, base: str) -> str:
         PublisherError: ``bad_address``: neither of the web nor a plain path, or a path in a
             document that came over the web.
     """
-    scheme = urlsplit(href).scheme
-    if is_web(base) and scheme in {"", "http", "https"}:
-        return urljoin(base, href)
-    if is_web(href):
-        return href
-    if not is_web(base) and scheme == "" and "\0" not in href and not href.startswith("/vsi"):
-        return str(Path(base).parent / href)
-    raise PublisherError("bad_address", f"{base} points at {href[:200]}", href=href[:200])
+    with suppress(ValueError):  # no address at all: "http://[", half of a surrogate pair
+        scheme = urlsplit(href).scheme
+        href.encode()
+        if is_web(base) and scheme in {"", "http", "https"}:
+            return urljoin(base, href)
+        if is_web(href):
+            return href
+        if not is_web(base) and scheme == "" and "\0" not in href and not href.startswith("/vsi"):
+            return str(Path(base).parent / href)
+    raise PublisherError("bad_address", f"{base} points at {href[:200]!r}", href=href[:200])
 
 
 @dataclass(slots=True)
@@ -190,7 +194,7 @@ class Catalogue:
 
     def _targets(self, document: Json, address: str, query: Query) -> Iterator[str]:
         for link in _list(document, "links"):
-            if not isinstance(link, dict) or link.get("rel") not in {"child", "item", "items"}:
+            if not isinstance(link, dict) or link.get("rel") not in ("child", "item", "items"):
                 continue
             href = str(link.get("href", ""))
             if link["rel"] == "item" and not _may_be_dated(href, query):

@@ -266,6 +266,7 @@ def test_the_verb_says_what_was_used_and_what_was_left(server: RangeServer, tmp_
     [
         (["--bands", "purple"], "unknown_band", 1),
         (["--catalog", "/nowhere"], "no_catalogue", 1),
+        (["--catalog", "http://["], "no_catalogue", 1),
         (["--fields", "/nowhere"], "bad_geojson", 1),
         ([], "no_home", 3),
     ],
