@@ -121,7 +121,7 @@ def test_a_corrected_boundary_is_pulled_anew(
     catalogue, scenes = server.url("catalog.json"), tmp_path / "s"
     pull(scenes, archive, catalogue)
     moved = replace(FIELDS[0], boundary=field_at("x", 70, 70).boundary)
-    wish = Wish(catalogue, **WISH)  # type: ignore[arg-type]
+    wish = Wish(catalogue, **WISH)
     report = Puller(scenes, archive, BUILT_UTC_S, patience=FAST).pull(wish, [moved, FIELDS[1]])
     assert report.windows == len(archive.days(moved.id)) > 0
     assert archive.grid(moved.id) == field_grid(moved.boundary)
