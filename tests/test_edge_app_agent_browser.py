@@ -367,3 +367,19 @@ def test_the_node_counts_a_trap_and_the_person_corrects(tablet: Tablet, staff: S
     values = kept.body["values"]
     assert (values["count_model"], values["count"]) == (counted.count, counted.count + 2)
     assert values["per_day"] == pytest.approx((counted.count + 2) / 7, abs=0.006)
+
+
+def test_what_is_erased_on_the_node_goes_from_the_tablet_too(tablet: Tablet, staff: Staff) -> None:
+    page = tablet.page
+    tablet.visit("Parcelle 1", [photo(1)])
+    tablet.all_sent()
+    (kept,) = staff.ground.events.of_kind(Kind.OBSERVATION)
+    staff.ground.events.erase([kept.id])
+    said = {"events": [kept.id], "photos": list(kept.photos)}
+    keeper = staff.person(Role.KEEPER).id
+    staff.ground.events.append(Draft(new_id(), Kind.ERASURE, kept.author, keeper, now(), said))
+    go(page, "#/more")
+    page.click(".button:has-text('Envoyer')")
+    tablet.page.wait_for_timeout(500)
+    tablet.all_sent()
+    assert with_db(page, "return (await db.record(argument)) ?? null", kept.id) is None

@@ -108,7 +108,9 @@ export const receive = (events) => write(["records"], async (store) => {
   }
 });
 
-export const dropRecord = (id) => write(["records"], (store) => store.delete(id));
+export const dropRecords = (ids) => write(["records"], async (store) => {
+  for (const id of ids) await store.delete(id);
+});
 export const dropDraft = (id) => write(["drafts"], (store) => store.delete(id));
 
 // Photos that neither a draft nor an unsent record needs.

@@ -135,7 +135,7 @@ async function sendEvent(record, second = false) {
   try {
     const { said } = await call("PUT", `events/${record.id}`, json(record.event));
     // Erased on the node on somebody's wish: it must not stay here either.
-    if (said.state === "erased") await db.dropRecord(record.id);
+    if (said.state === "erased") await db.dropRecords([record.id]);
     else await db.amendRecord(record.id, { state: said.state, seq: said.seq, node: said.node, warnings: said.warnings, problem: null });
   } catch (error) {
     // The node tidied photos away that no record used yet: send them once more.
@@ -162,6 +162,7 @@ async function fetchRecords() {
     const { said } = await call("GET", `events?mine=1&after=${after}`);
     const states = new Map(sent.map((each) => [each.id, each.state]));
     const fresh = said.events.filter((each) => states.get(each.id) !== each.state);
+    if (said.erased.length) await db.dropRecords(said.erased);
     if (fresh.length) await db.receive(fresh.map(asRecord));
     if (!said.more) return;
     after = said.next;
