@@ -21,6 +21,9 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from field_data.errors import GhallaError, KeeperError, NetworkError, PersonError
 from field_data.files import disk_full_named, make_folder, sync_folder, write_atomic
 from field_data.types import Field
@@ -173,7 +176,7 @@ def _row(field: Field, figures: Figures, job: Job) -> dict[str, Any]:
     from shapely.geometry import Polygon
 
     table = {
-        f"{name}_{statistic}": figures.table[:, i, j].tolist()
+        f"{name}_{statistic}": _plain(figures.table[:, i, j])
         for i, name in enumerate(INDICES)
         for j, statistic in enumerate(STATISTICS)
     }
@@ -190,6 +193,11 @@ def _row(field: Field, figures: Figures, job: Job) -> dict[str, Any]:
         "season_integral": [float(season.integral) for season in found],
         "geometry": to_wkb(Polygon(field.boundary)),
     }
+
+
+def _plain(values: NDArray[np.float32]) -> list[float | None]:
+    """As numbers, null where nothing was seen."""
+    return [float(value) if np.isfinite(value) else None for value in values]
 
 
 def _date(day: float) -> date:
