@@ -154,6 +154,20 @@ def test_a_failed_link_is_reported_with_what_came_before(
     assert len(archive.days("f")) == 4
 
 
+def test_one_file_that_never_comes_holds_no_other_day_back(
+    server: RangeServer, archive: Archive, tmp_path: Path
+) -> None:
+    server.broken = {"/s01-25/B04.tif", "/s01-20/SCL.tif", "/s01-10/SCL.tif"}
+    for _ in range(5):  # a stop a day that fails, at most
+        report = pull(tmp_path / "s", archive, server.url("catalog.json"))
+        assert report.stopped == "link_failed"
+    assert archive.days("f") == [number("2022-01-05")]
+    assert report.left == [number(f"2022-{day}") for day in ("01-10", "01-20", "01-25")]
+    server.broken = set()
+    assert pull(tmp_path / "s", archive, server.url("catalog.json")).left == []
+    assert len(archive.days("f")) == 4
+
+
 def test_torn_notes_about_clouds_are_only_asked_again(tmp_path: Path) -> None:
     path = tmp_path / "judged.jsonl"
     Judged(path).add([("f", "s1", "cloudy"), ("g", "s1", "cloudy")])
