@@ -10,11 +10,11 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol, TypeGuard
+from typing import Any, Protocol, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -113,11 +113,9 @@ class Judged:
         self._path = path
         self._known: set[tuple[str, str]] = set()
         for line in path.read_bytes().splitlines() if path.exists() else ():
-            try:
+            with suppress(ValueError, TypeError):  # torn by a power cut, or worn
                 name, scene, _ = json.loads(line)
-            except ValueError:  # torn by a power cut
-                continue
-            self._known.add((name, scene))
+                self._known.add((name, scene))
 
     def has(self, name: str, scene: str) -> bool:
         """Whether the scene is known not to show the field."""
@@ -143,8 +141,8 @@ class Allowance:
         self._path, self._weekly = path, weekly_bytes
         year, week, _ = datetime.fromtimestamp(now_s, UTC).isocalendar()
         self._week = f"{year}-W{week:02}"
-        said = json.loads(path.read_bytes()) if path.exists() else {}
-        self._before = said["bytes"] if said.get("week") == self._week else 0
+        said = _noted(path)
+        self._before = int(said.get("bytes", 0)) if said.get("week") == self._week else 0
 
     def limit(self, max_bytes: int | None) -> int | None:
         """What one pull may receive."""
@@ -327,6 +325,15 @@ class Puller:
                 plan.seen(day, mine)
 
 
+def _noted(path: Path) -> dict[str, Any]:
+    """A note, or an empty one: what was noted only helps."""
+    with suppress(FileNotFoundError, ValueError):
+        said = json.loads(path.read_bytes())
+        if isinstance(said, dict):
+            return said
+    return {}
+
+
 def _ground(plot: Plot) -> str:
     """A field inside its present boundary: of another one the clouds say nothing."""
     return f"{plot.field.id} {outline_key(plot.field.boundary)}"
@@ -340,7 +347,7 @@ class _Begun:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        said = json.loads(path.read_bytes()) if path.exists() else {}
+        said = _noted(path)
         self.day: int | None = said.get("day")
         self._failed: dict[str, int] = said.get("failed", {})
 

@@ -179,6 +179,17 @@ def test_torn_notes_about_clouds_are_only_asked_again(tmp_path: Path) -> None:
     assert Judged(path).has("g", "s2")
 
 
+@pytest.mark.parametrize("name", ["spent.json", "begun.json", "judged.jsonl"])
+@pytest.mark.parametrize("noted", [b"", b"{", b"{}", b"[]", b"5", b"null", b"\0\0", b"\xff"])
+def test_damaged_notes_are_as_good_as_none(
+    server: RangeServer, archive: Archive, tmp_path: Path, name: str, noted: bytes
+) -> None:
+    (tmp_path / "s").mkdir()
+    (tmp_path / "s" / name).write_bytes(noted)
+    assert pull(tmp_path / "s", archive, server.url("catalog.json"), 60_000).stopped
+    assert Allowance(tmp_path / "s" / "spent.json", 60_000, BUILT_UTC_S).limit(None) < 60_000
+
+
 def test_a_field_outside_every_scene_is_told(
     server: RangeServer, archive: Archive, tmp_path: Path
 ) -> None:
