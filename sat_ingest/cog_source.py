@@ -44,11 +44,11 @@ _CELL_M = 5120
 
 
 class BadSceneError(Exception):
-    """A scene that cannot be used; the others of its day can."""
+    """A scene that cannot be used, for its file at ``address``; the others of its day can."""
 
-    def __init__(self, scene: Scene, error: PublisherError) -> None:
+    def __init__(self, scene: Scene, address: str, error: PublisherError) -> None:
         super().__init__(str(error))
-        self.scene, self.error = scene, error
+        self.scene, self.address, self.error = scene, address, error
 
 
 @dataclass(slots=True, eq=False)
@@ -150,13 +150,18 @@ class CogSource:
                     yield from self._read(clear, bands)
                 return
             except BadSceneError as bad:
-                # A replaced file is begun anew; nothing old of it is left.
+                # A replaced or damaged file is begun anew; nothing old of it is left.
                 renewed.append(bad.scene.id)
-                changed = bad.error.code == "scene_changed"
+                changed = bad.error.code == "scene_changed" or self._doubted(bad)
                 if changed and renewed.count(bad.scene.id) <= len(bad.scene.assets):
                     continue
                 self._skip(bad.scene, bad.error.code, 0, str(bad.error))
                 left = [scene for scene in left if scene.id != bad.scene.id]
+
+    def _doubted(self, bad: BadSceneError) -> bool:
+        """Whether a damaged copy was thrown away: it may have rotted here, or on its way."""
+        damaged = bad.error.code in {"cog_damaged", "bad_tiff"}
+        return damaged and is_web(bad.address) and self.store.doubt(bad.address)
 
     def _skip(self, scene: Scene, reason: str, fields: int, detail: str = "") -> None:
         self.skips.append(Skip(scene.id, reason, scene.day, fields, detail))
@@ -238,7 +243,7 @@ class CogSource:
             if all((scene.id, band) in opened for scene in scenes):
                 found = np.zeros(look.scl.shape, np.uint16)
                 for scene in scenes:
-                    with _naming(scene):
+                    with _naming(scene, scene.assets[band]):
                         dataset = opened[scene.id, band]
                         numbers = lookup_in(look.plot.grid, dataset).read(
                             dataset, look.taken[scene.id]
@@ -261,7 +266,7 @@ class CogSource:
         dataset: DatasetReader,
     ) -> None:
         """The BOA offset: clear land of the fields, and all else that is here of the band."""
-        with _naming(scene):
+        with _naming(scene, scene.assets[band]):
             fields = [
                 _thinned(
                     lookup_in(look.plot.grid, dataset).read(
@@ -285,7 +290,7 @@ class CogSource:
     @contextmanager
     def _picture(self, scene: Scene, band: str) -> Iterator[Picture]:
         address = scene.assets[band]
-        with _naming(scene):
+        with _naming(scene, address):
             if not is_web(address):
                 yield LocalPicture(address)
                 return
@@ -302,15 +307,15 @@ class CogSource:
 
 
 @contextmanager
-def _naming(scene: Scene) -> Iterator[None]:
+def _naming(scene: Scene, address: str) -> Iterator[None]:
     """What is wrong with a file is wrong with its scene."""
     try:
         yield
     except PublisherError as error:
-        raise BadSceneError(scene, error) from error
+        raise BadSceneError(scene, address, error) from error
     except RasterioError as error:
         wrapped = PublisherError("bad_tiff", f"{scene.id}: {str(error)[:200]}")
-        raise BadSceneError(scene, wrapped) from error
+        raise BadSceneError(scene, address, wrapped) from error
 
 
 def _telling(scene: Scene, bands: Sequence[str]) -> str:

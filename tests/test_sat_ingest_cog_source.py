@@ -251,6 +251,41 @@ def test_a_replaced_file_is_begun_anew(server: RangeServer, store: BlockStore) -
     assert cogs.skips == []
 
 
+def spoil(folder: Path) -> None:
+    """Change bytes behind the header of every file: a worn card, a proxy that meddles."""
+    for path in folder.rglob("*.tif"):
+        data = bytearray(path.read_bytes())
+        data[1000::97] = bytes(byte ^ 0x55 for byte in data[1000::97])
+        path.write_bytes(data)
+
+
+@pytest.mark.parametrize("block", [64, 256])
+def test_a_copy_that_rotted_is_fetched_again(
+    server: RangeServer, store: BlockStore, block: int
+) -> None:
+    write_scene(server.folder, "s", WHEN, bands_of(), block=block)
+    cogs = source(server, store, "s")
+    near, beside = field_at("f", 40, 60), field_at("g", 42, 64)
+    assert len(windows(cogs, near)) == 1
+    spoil(store.folder)
+    [window] = windows(cogs, beside)
+    assert np.array_equal(window.bands["red"], bands_of()["red"][42:52, 64:74])
+    assert cogs.skips == []
+
+
+def test_a_file_that_is_damaged_where_it_comes_from_is_fetched_twice_and_no_more(
+    server: RangeServer, store: BlockStore
+) -> None:
+    write_scene(server.folder, "s", WHEN, bands_of())
+    cogs = source(server, store, "s")
+    spoil(server.folder)
+    assert windows(cogs, field_at("f", 40, 60)) == []
+    assert [reason for _, reason in reasons(cogs)] == ["cog_damaged"]
+    asked = len(server.asked)
+    assert windows(cogs, field_at("f", 40, 60)) == []
+    assert len(server.asked) == asked
+
+
 def test_a_field_too_large_is_told(server: RangeServer, store: BlockStore) -> None:
     write_scene(server.folder, "s", WHEN, bands_of())
     cogs = source(server, store, "s")

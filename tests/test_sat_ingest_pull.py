@@ -204,6 +204,20 @@ def test_a_day_that_was_begun_is_finished_first(
     assert report.used[1].scene == "s01-25"
 
 
+def test_one_file_that_never_comes_holds_no_other_day_back(
+    server: RangeServer, archive: Archive, tmp_path: Path
+) -> None:
+    server.broken = {"/s01-25/B04.tif", "/s01-20/SCL.tif", "/s01-10/SCL.tif"}
+    for _ in range(5):  # a stop a day that fails, at most
+        report = pull(tmp_path / "s", archive, server.url("catalog.json"))
+        assert report.stopped == "link_failed"
+    assert archive.days("f") == [number("2022-01-05")]
+    assert report.left == [number(f"2022-{day}") for day in ("01-10", "01-20", "01-25")]
+    server.broken = set()
+    assert pull(tmp_path / "s", archive, server.url("catalog.json")).left == []
+    assert len(archive.days("f")) == 4
+
+
 def test_torn_notes_about_clouds_are_only_asked_again(tmp_path: Path) -> None:
     path = tmp_path / "judged.jsonl"
     Judged(path).add([("f", "s1", "cloudy"), ("g", "s1", "cloudy")])
@@ -213,6 +227,17 @@ def test_torn_notes_about_clouds_are_only_asked_again(tmp_path: Path) -> None:
     assert not judged.has("g", "s1")
     judged.add([("g", "s2", "no_data")])
     assert Judged(path).has("g", "s2")
+
+
+@pytest.mark.parametrize("name", ["spent.json", "begun.json", "judged.jsonl"])
+@pytest.mark.parametrize("noted", [b"", b"{", b"{}", b"[]", b"5", b"null", b"\0\0", b"\xff"])
+def test_damaged_notes_are_as_good_as_none(
+    server: RangeServer, archive: Archive, tmp_path: Path, name: str, noted: bytes
+) -> None:
+    (tmp_path / "s").mkdir()
+    (tmp_path / "s" / name).write_bytes(noted)
+    assert pull(tmp_path / "s", archive, server.url("catalog.json"), 60_000).stopped
+    assert Allowance(tmp_path / "s" / "spent.json", 60_000, BUILT_UTC_S).limit(None) < 60_000
 
 
 def test_a_field_outside_every_scene_is_told(
