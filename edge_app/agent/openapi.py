@@ -60,6 +60,7 @@ def _paths() -> Json:
         "/api/v1/forms": {"get": _get("The newest version of every form.", "Forms", tag=True)},
         "/api/v1/vocabulary": {"get": _get("Crops and conditions.", "Vocabulary", tag=True)},
         "/api/v1/land": {"get": _get("Farms, fields and seasons.", "Land", 403, tag=True)},
+        "/api/v1/sky": {"get": _get("The newest map from above.", "Sky", 403, tag=True)},
         "/api/v1/photos/{sha256}": _photos(),
         "/api/v1/events/{id}": {"put": _put_event()},
         "/api/v1/events": {"get": _events()},
@@ -184,6 +185,7 @@ def _schemas(forms: Forms) -> Json:
         "Forms": _object({"forms": many}),
         "Vocabulary": _object({"crops": many}),
         "Land": _object({"farms": many, "fields": many, "seasons": many}),
+        "Sky": _sky(),
         "PhotoKept": _object({"sha256": _SHA256, "bytes": {"type": "integer"},
                               "replayed": {"type": "boolean"}}),
         "Draft": _draft(),
@@ -201,6 +203,17 @@ def _schemas(forms: Forms) -> Json:
                            {"error": text, "message": text}),
         **observations(forms),
     }  # fmt: skip
+
+
+def _sky() -> Json:
+    text, number = {"type": "string"}, {"type": "number"}
+    words = {"type": "object", "additionalProperties": text}
+    day = {"type": ["string", "null"], "description": "The newest; null: there is no picture."}
+    tiles = {"type": "string", "description": "Address with {z}, {x}, {y} (EPSG:3857), or empty."}
+    colours = {"type": "array", "items": {"type": "string", "pattern": "^#[0-9a-f]{6}$"}}
+    legend = _object({"low": number, "high": number, "colours": colours})
+    told = {"title": words, "clouds": words, "source": words}
+    return _object({"index": text, "day": day, "tiles": tiles, "legend": legend, **told})
 
 
 def _said() -> Json:

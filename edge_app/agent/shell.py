@@ -23,7 +23,7 @@ blueprint = Blueprint("agent", __name__, url_prefix="/agent")
 
 FILES = STATIC / "agent"
 # Only when a map is shown; the tablet keeps them all the same, for the day without a network.
-MAP_FILES = ("draw.js", "map.js", "vendor/leaflet.js", "vendor/leaflet.css")
+MAP_FILES = ("draw.js", "map.js", "sky.js", "vendor/leaflet.js", "vendor/leaflet.css")
 # Served on an address of its own.
 _NOT_LISTED = frozenset({"sw.js"})
 # One weight and no letters of other languages' names: what the tablet keeps stays small.

@@ -164,12 +164,14 @@ async function refused() {
 
 async function map() {
   const known = await land(), box = h("div", { class: "map tall", role: "application", "aria-label": t("map") });
+  const sky = h("section", {});
   let shownMap;
   return {
-    root: h("div", {}, h("h1", {}, tt("map")), box, linkButton(tt("new_field"), "hand", "#/draw")),
+    root: h("div", {}, h("h1", {}, tt("map")), box, sky, linkButton(tt("new_field"), "hand", "#/draw")),
     async shown() {
       const { showMap } = await import("./map.js");
       shownMap = await showMap(box, known.fields);
+      sky.append(await (await import("./sky.js")).panel(shownMap));
     },
     hidden: () => shownMap?.stop(),
   };
