@@ -57,7 +57,7 @@ export async function showMap(box, fields, { drawing = false, around = null, onT
     // What lies under the outlines: tiles of an address, or nothing.
     under(address, zooms) {
       picture?.remove();
-      picture = address && L.tileLayer(address, zooms).addTo(map);
+      picture = address ? L.tileLayer(address, zooms).addTo(map) : null;
       box.classList.toggle("seen", Boolean(address));
     },
     stop: () => map.stop().remove(),
