@@ -79,6 +79,7 @@ ROUTES: dict[str, frozenset[Role] | None] = {
     "tablet.vocabulary": STAFF,
     "tablet.land": TABLETS,
     "tablet.sky": TABLETS,
+    "tablet.consents": TABLETS,
     "tablet.put_photo": TABLETS,
     "tablet.get_photo": TABLETS,
     "tablet.put_event": TABLETS,

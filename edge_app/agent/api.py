@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, cast
 from flask import Blueprint, Response, abort, current_app, jsonify, make_response, request
 
 from edge_app.access.guard import ground
-from edge_app.agent import openapi, refusals
+from edge_app.agent import consent_words, openapi, refusals
 from edge_app.agent.intake import MAX_PHOTO_BYTES, take_photo
 from edge_app.agent.strict_json import read_body
 from edge_app.farmer.context import advice
@@ -79,6 +79,12 @@ def land() -> Response:
         "seasons": seasons,
     }
     return tagged({name: [_plain(each) for each in things] for name, things in known.items()})
+
+
+@blueprint.get("/consents")
+def consents() -> Response:
+    """What is read to a farmer before they agree, with the version that their decision names."""
+    return tagged(consent_words.asked())
 
 
 def _plain(thing: Farm | Field | Season) -> dict[str, Any]:

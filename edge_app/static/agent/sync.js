@@ -8,7 +8,7 @@ const FIRST_PAUSE_S = 2, LONGEST_PAUSE_S = 300;
 // So long what was fetched is not asked for again, unless something about the land was sent.
 const FRESH_S = 60;
 // What is asked for with an ETag and kept as it came.
-const KEPT = ["forms", "vocabulary", "land"];
+const KEPT = ["forms", "vocabulary", "land", "consents"];
 // Pictures are for the person who works here: see sky.js.
 export const TILES = "sky-tiles";
 export const forgetPictures = () => window.caches?.delete(TILES);
