@@ -63,7 +63,7 @@ def test_a_yes_and_a_no_reach_the_node_and_a_yes_is_taken_back(
         page.click("a[href^='#/consent/']")
         answer(tablet, "photos", given=True)
         page.click(".langs [lang=ar]")
-        page.wait_for_selector("html[lang=ar] .consent")
+        page.wait_for_selector("html[lang=ar] [data-purpose=location]")
         answer(tablet, "location", given=False)
         with ServedNode(home, port):
             page.evaluate("window.dispatchEvent(new Event('online'))")

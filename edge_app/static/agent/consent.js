@@ -11,7 +11,7 @@ let busy = false;
 export async function screen(id) {
   const farm = (await land()).farms.get(id), words = (await db.meta("consents"))?.said, records = await db.records();
   if (!farm || !words) return h("h1", {}, tt("gone"));
-  return h("div", { class: "consent" }, h("h1", {}, tt("consent")), h("p", { class: "lead" }, h("bdi", {}, farm.name)),
+  return h("div", {}, h("h1", {}, tt("consent")), h("p", { class: "lead" }, h("bdi", {}, farm.name)),
     notice("", "person", h("p", {}, tt("read_aloud")), h("p", {}, shown(words.promise))),
     words.purposes.map((each) => asked(each, farm, words.wording, records)));
 }
