@@ -81,6 +81,7 @@ export async function panel(map) {
     localStorage.setItem("from_above", on ? "yes" : "no");
     key.hidden = !on;
     turn.setAttribute("aria-pressed", String(on));
+    turn.classList.toggle("main", on);
     map.under(on && said.tiles, { minZoom: FARTHEST, maxNativeZoom: NEAREST, maxZoom: 20 });
   }
   set(localStorage.getItem("from_above") !== "no");
