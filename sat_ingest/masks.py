@@ -28,6 +28,10 @@ CLOUD_MARGIN_M = 60
 SHADOW_MARGIN_M = 20
 
 Mask = NDArray[np.bool_]
+# Looked up by class: a map asks for many small windows.
+_IS_CLOUD, _IS_SHADOW, _IS_USABLE = (
+    np.isin(np.arange(256), classes) for classes in (CLOUD, SHADOW, USABLE)
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,9 +55,9 @@ def scene_mask(
     counts as no data, so a file that is not SCL leaves nothing usable rather than nonsense.
     """
     covered = (scl != NO_DATA) & (scl <= LAST_CLASS)
-    near = grown(np.isin(scl, CLOUD), round(cloud_margin_m / PIXEL_M))
-    near |= grown(np.isin(scl, SHADOW), round(shadow_margin_m / PIXEL_M))
-    return SceneMask(np.isin(scl, USABLE) & ~near, scl == SNOW, covered)
+    near = grown(_IS_CLOUD[scl], round(cloud_margin_m / PIXEL_M))
+    near |= grown(_IS_SHADOW[scl], round(shadow_margin_m / PIXEL_M))
+    return SceneMask(_IS_USABLE[scl] & ~near, scl == SNOW, covered)
 
 
 def grown(mask: Mask, pixels: int) -> Mask:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import dask
 import geopandas
@@ -216,7 +217,11 @@ def test_fields_come_from_geoparquet_in_any_projection(tmp_path: Path) -> None:
 def test_a_file_of_fields_that_is_none_is_refused(tmp_path: Path, fault: str) -> None:
     path = tmp_path / "fields.parquet"
     shape = Polygon(FIELDS[0].boundary)
-    wrong = {"lines": [shape.exterior], "empty": [None], "twice": [shape, shape]}
+    wrong: dict[str, list[Any]] = {
+        "lines": [shape.exterior],
+        "empty": [None],
+        "twice": [shape, shape],
+    }
     if fault in wrong:
         ids = ["a"] * len(wrong[fault])
         shapes = geopandas.GeoSeries(wrong[fault], crs=4326)
