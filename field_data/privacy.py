@@ -18,7 +18,7 @@ from typing import Any
 from tinydb import where
 
 from field_data.audit_log import Action, AuditLog
-from field_data.belongings import Belongings, belongings
+from field_data.belongings import Belongings, belongings, own_subjects
 from field_data.clock import now
 from field_data.diagnoses import DiagnosisLog
 from field_data.document_store import DocumentStore
@@ -82,6 +82,7 @@ class Privacy:
         with self._store.erasing():
             known = self._people.erased(person)
             self._people.erase(person)  # refuses what must not be; all else follows
+            self._events.bar((person, *own_subjects(self._events, person)))
             plan = self._plan(actor, person, diagnoses)
             if known and not any(plan[part] for part in ("events", "photos", "diagnoses")):
                 return Erased(0, 0, 0)
@@ -89,7 +90,8 @@ class Privacy:
         return self._carry_out(plan)
 
     def _plan(self, actor: str, person: str, diagnoses: Sequence[str]) -> dict[str, Any]:
-        ids = [event.id for event in self.belongings(person).about]
+        about = self.belongings(person).about
+        ids = self._events.with_corrections(event.id for event in about)
         known = [id for id in diagnoses if self._diagnoses.get(id) is not None]
         photos = self._only_used_by({*ids, *known})
         spans = range(0, max(len(ids), len(photos)), _IDS_OF_ONE)
