@@ -18,7 +18,7 @@ from typing import Any
 from tinydb import where
 
 from field_data.audit_log import Action, AuditLog
-from field_data.belongings import Belongings, belongings, own_subjects
+from field_data.belongings import Belongings, belongings
 from field_data.clock import now
 from field_data.diagnoses import DiagnosisLog
 from field_data.document_store import DocumentStore
@@ -63,6 +63,8 @@ class Privacy:
         self._end_sessions = end_sessions
         # What others worked out of the events, to be made anew without what was erased.
         self.projections: list[Callable[[], object]] = []
+        # What others keep of farms, fields and seasons beside the store; told their ids.
+        self.elsewhere: list[Callable[[Sequence[str]], object]] = []
         self._pending = store.table(PENDING)
         store.index(PENDING, "person")
 
@@ -82,16 +84,16 @@ class Privacy:
         with self._store.erasing():
             known = self._people.erased(person)
             self._people.erase(person)  # refuses what must not be; all else follows
-            self._events.bar((person, *own_subjects(self._events, person)))
             plan = self._plan(actor, person, diagnoses)
+            self._events.bar((person, *plan["subjects"]))
             if known and not any(plan[part] for part in ("events", "photos", "diagnoses")):
                 return Erased(0, 0, 0)
             self._pending.insert(plan)
         return self._carry_out(plan)
 
     def _plan(self, actor: str, person: str, diagnoses: Sequence[str]) -> dict[str, Any]:
-        about = self.belongings(person).about
-        ids = self._events.with_corrections(event.id for event in about)
+        theirs = self.belongings(person)
+        ids = self._events.with_corrections(event.id for event in theirs.about)
         known = [id for id in diagnoses if self._diagnoses.get(id) is not None]
         photos = self._only_used_by({*ids, *known})
         spans = range(0, max(len(ids), len(photos)), _IDS_OF_ONE)
@@ -99,6 +101,7 @@ class Privacy:
         return {
             "person": person,
             "actor": actor,
+            "subjects": sorted(theirs.subjects),
             "events": ids,
             "photos": photos,
             "diagnoses": known,
@@ -120,6 +123,8 @@ class Privacy:
             self._diagnoses.forget(plan["diagnoses"])
             for rebuild in self.projections:
                 rebuild()
+        for forget in self.elsewhere:
+            forget(plan.get("subjects", ()))
         self._end_sessions(person)
         erased = Erased(len(ids), len(photos), len(plan["diagnoses"]))
         counts = {"events": erased.events, "photos": erased.photos, "answers": erased.diagnoses}

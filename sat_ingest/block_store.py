@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Self
 
 from field_data.errors import KeeperError
-from field_data.files import HomeLock, make_folder, remove_leftovers
+from field_data.files import HomeLock, disk_full_named, make_folder, remove_leftovers
 from sat_ingest.ranges import Ranges, RemoteChangedError
 from sat_ingest.sparse_cog import SparseCog, forget, names
 
@@ -72,7 +72,7 @@ class BlockStore:
         Raises:
             As `SparseCog`, as soon as the header is needed.
         """
-        stem = self.folder / hashlib.sha256(url.encode()).hexdigest()[:32]
+        stem = self._stem(url)
         try:
             with SparseCog(stem, url, self.ranges, lambda more: self._make_room(more, stem)) as cog:
                 self._touch(stem)
@@ -80,6 +80,20 @@ class BlockStore:
         except RemoteChangedError:
             forget(stem)
             raise
+
+    def doubt(self, url: str) -> bool:
+        """Throw a damaged copy away, but once: a second one is damaged where it comes from."""
+        stem = self._stem(url)
+        mark = stem.with_suffix(".doubt")
+        if mark.exists():
+            return False
+        forget(stem)
+        with disk_full_named(mark):
+            mark.touch()
+        return True
+
+    def _stem(self, url: str) -> Path:
+        return self.folder / hashlib.sha256(url.encode()).hexdigest()[:32]
 
     def _touch(self, stem: Path) -> None:
         """Note the order of use: a number in the file's time, since a clock may stand at 1970."""

@@ -3,8 +3,9 @@
 A catalogue is hostile input: documents are bounded in size, number and depth, every address is
 read once, and a catalogue on the web cannot point at a file of this machine.
 
-pystac-client would do the same and was measured first: see ``docs/satellite-pull.md``, printed by
-``python -m tests.bench.bench_sat_bytes --only catalogue``.
+pystac-client would do the same for twice the time to import (0.14 s beside 0.07) and to crawl 151
+items (0.26 s beside 0.11), 14 MiB more memory, and 2 MB in seven packages beside 23 kB; and it
+reads through requests, past our budget: ``python -m tests.bench.bench_sat_bytes --only catalogue``.
 """
 
 from __future__ import annotations
@@ -60,7 +61,9 @@ class Query:
 
 def is_web(address: str) -> bool:
     """Whether an address is one of the web's."""
-    return urlsplit(address).scheme in {"http", "https"}
+    with suppress(ValueError):  # "http://["
+        return urlsplit(address).scheme in {"http", "https"}
+    return False
 
 
 def resolved(href: str, base: str) -> str:
@@ -70,14 +73,16 @@ def resolved(href: str, base: str) -> str:
         PublisherError: ``bad_address``: neither of the web nor a plain path, or a path in a
             document that came over the web.
     """
-    scheme = urlsplit(href).scheme
-    if is_web(base) and scheme in {"", "http", "https"}:
-        return urljoin(base, href)
-    if is_web(href):
-        return href
-    if not is_web(base) and scheme == "" and "\0" not in href and not href.startswith("/vsi"):
-        return str(Path(base).parent / href)
-    raise PublisherError("bad_address", f"{base} points at {href[:200]}", href=href[:200])
+    with suppress(ValueError):  # no address at all: "http://[", half of a surrogate pair
+        scheme = urlsplit(href).scheme
+        href.encode()
+        if is_web(base) and scheme in {"", "http", "https"}:
+            return urljoin(base, href)
+        if is_web(href):
+            return href
+        if not is_web(base) and scheme == "" and "\0" not in href and not href.startswith("/vsi"):
+            return str(Path(base).parent / href)
+    raise PublisherError("bad_address", f"{base} points at {href[:200]!r}", href=href[:200])
 
 
 @dataclass(slots=True)
@@ -189,7 +194,7 @@ class Catalogue:
 
     def _targets(self, document: Json, address: str, query: Query) -> Iterator[str]:
         for link in _list(document, "links"):
-            if not isinstance(link, dict) or link.get("rel") not in {"child", "item", "items"}:
+            if not isinstance(link, dict) or link.get("rel") not in ("child", "item", "items"):
                 continue
             href = str(link.get("href", ""))
             if link["rel"] == "item" and not _may_be_dated(href, query):

@@ -10,11 +10,11 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,15 +28,17 @@ from sat_ingest.catalogue import Catalogue, Query
 from sat_ingest.choice import Plan, Plot, by_day, ranked
 from sat_ingest.cog_source import CogSource
 from sat_ingest.grid import Grid
-from sat_ingest.ranges import Budget, Patience, Ranges
+from sat_ingest.ranges import Budget, BudgetSpentError, Patience, Ranges
 from sat_ingest.scenes import Scene, Skip, UnusableError, read_scene
 from sat_ingest.sources import TokenSigner, find_source
 from sat_ingest.windows import BANDS, Window
 
 SCENES = Path("sat") / "scenes"
 
-# More than any gap of another day can be worth.
-_BEGUN = 1000.0
+# More than any gap of another day can be worth, and less.
+_BEGUN, _FAILING = 1000.0, 1e-6
+# A day that failed so often in succession, with fewer bytes than this, waits for all others.
+_PATIENCE, _HEADWAY = 2, 16 * 1024
 
 Watch = Callable[[int, int, int], None]
 
@@ -111,11 +113,9 @@ class Judged:
         self._path = path
         self._known: set[tuple[str, str]] = set()
         for line in path.read_bytes().splitlines() if path.exists() else ():
-            try:
+            with suppress(ValueError, TypeError):  # torn by a power cut, or worn
                 name, scene, _ = json.loads(line)
-            except ValueError:  # torn by a power cut
-                continue
-            self._known.add((name, scene))
+                self._known.add((name, scene))
 
     def has(self, name: str, scene: str) -> bool:
         """Whether the scene is known not to show the field."""
@@ -141,8 +141,8 @@ class Allowance:
         self._path, self._weekly = path, weekly_bytes
         year, week, _ = datetime.fromtimestamp(now_s, UTC).isocalendar()
         self._week = f"{year}-W{week:02}"
-        said = json.loads(path.read_bytes()) if path.exists() else {}
-        self._before = said["bytes"] if said.get("week") == self._week else 0
+        said = _noted(path)
+        self._before = int(said.get("bytes", 0)) if said.get("week") == self._week else 0
 
     def limit(self, max_bytes: int | None) -> int | None:
         """What one pull may receive."""
@@ -211,10 +211,12 @@ class Puller:
         names = list(days)
         shows = self._shows(days, plots, judged)
         begun = _Begun(self.folder / "begun.json")
-        plan = Plan(names, [_worth(days[day], begun.day) for day in names], shows)
+        plan = Plan(names, [_worth(days[day], begun) for day in names], shows)
         self._note_known(plan, plots)
         report.skipped += _outside(plots, days.values())
         todo = int(shows.any(axis=1).sum())
+        missed: NetworkError | None = None
+        failing = False
         try:
             for done in range(todo):
                 self.watch(done, todo, store.ranges.budget.spent)
@@ -222,18 +224,25 @@ class Puller:
                 if index is None:
                     break
                 wanted = [plot for plot, wants in zip(plots, shows[index], strict=True) if wants]
+                before = store.ranges.budget.spent
                 try:
                     self._day(source, days[names[index]], wanted, wish, report, plan, plots)
-                except GhallaError:
+                    begun.done(names[index])
+                    failing = False
+                except GhallaError as error:
                     report.left.append(names[index])
-                    begun.note(names[index])
-                    raise
+                    begun.note(names[index], error, store.ranges.budget.spent - before)
+                    if failing or not _may_be_the_files(error):
+                        raise
+                    missed, failing = error, True
                 finally:
                     self._note_refused(source.refused, plots, names[index], judged)
                     source.refused.clear()
                     allowance.note(store.ranges.budget.spent)
         finally:
             report.left = sorted([*report.left, *(names[index] for index in plan.left())])
+        if missed:
+            raise missed
         self.watch(todo, todo, store.ranges.budget.spent)
 
     def _note_refused(
@@ -316,31 +325,71 @@ class Puller:
                 plan.seen(day, mine)
 
 
+def _noted(path: Path) -> dict[str, Any]:
+    """A note, or an empty one: what was noted only helps."""
+    with suppress(FileNotFoundError, ValueError):
+        said = json.loads(path.read_bytes())
+        if isinstance(said, dict):
+            return said
+    return {}
+
+
 def _ground(plot: Plot) -> str:
     """A field inside its present boundary: of another one the clouds say nothing."""
     return f"{plot.field.id} {outline_key(plot.field.boundary)}"
 
 
 class _Begun:
-    """The day in which the last pull stopped: what it received is lost unless it is finished."""
+    """The day in which the last pull stopped: what it received is lost unless it is finished.
+
+    And how often days failed in succession: a file may never come, and must not hold up the others.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self.day: int | None = json.loads(path.read_bytes())["day"] if path.exists() else None
+        said = _noted(path)
+        self.day: int | None = said.get("day")
+        self._failed: dict[str, int] = said.get("failed", {})
 
-    def note(self, day: int) -> None:
-        """The pull stops in that day."""
-        if day != self.day:
-            write_atomic(self._path, json.dumps({"day": day}).encode())
+    def failing(self, day: int) -> bool:
+        """Whether it has failed too often to be tried before others."""
+        return self._failed.get(str(day), 0) >= _PATIENCE
+
+    def note(self, day: int, error: GhallaError, received: int) -> None:
+        """The pull stops in that day, after so many bytes of it."""
+        stopped = isinstance(error, BudgetSpentError) or not isinstance(error, NetworkError)
+        if received >= _HEADWAY or stopped:
+            self._failed.pop(str(day), None)
+            self.day = day
+        else:
+            self._failed[str(day)] = self._failed.get(str(day), 0) + 1
+            self.day = None if self.day == day else self.day
+        self._write()
+
+    def done(self, day: int) -> None:
+        """That day is finished."""
+        if self._failed.pop(str(day), None):
+            self._write()
+
+    def _write(self) -> None:
+        noted = {"day": self.day, "failed": self._failed}
+        write_atomic(self._path, json.dumps(noted).encode())
 
 
-def _worth(scenes: Sequence[Scene], begun: int | None) -> float:
+def _may_be_the_files(error: GhallaError) -> TypeGuard[NetworkError]:
+    """Whether other files may come although this one did not."""
+    return isinstance(error, NetworkError) and error.code == "link_failed"
+
+
+def _worth(scenes: Sequence[Scene], begun: _Begun) -> float:
     """The chance that a field is clear, from the clouds of the whole scene; never quite none.
 
-    A day that was begun goes before all others: much of it is paid for.
+    A day that was begun goes before all others: much of it is paid for.  One that fails goes last.
     """
-    if scenes[0].day == begun:
+    if scenes[0].day == begun.day:
         return _BEGUN
+    if begun.failing(scenes[0].day):
+        return _FAILING
     return max(1 - min(scene.cloud_cover for scene in scenes) / 100, 0.02)
 
 

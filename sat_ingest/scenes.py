@@ -24,6 +24,10 @@ _IN_NAME = re.compile(r"_N(\d{2})[.]?(\d{2})(?:_|$)")
 _TILE = re.compile(r"(?:^|MGRS-|T)(\d{2}[C-X][A-Z]{2})$")
 _TILE_IN_NAME = re.compile(r"_T?(\d{2}[C-X][A-Z]{2})_")
 _BAND_FILE = re.compile(r"(?:^|[_/])(B\d[\dA]|SCL)(?=[_.])")
+_BAD_GEOMETRY = (
+    *(TypeError, ValueError, AttributeError, KeyError, IndexError),
+    *(OverflowError, RecursionError, ShapelyError),
+)
 _FIRST_S = datetime(2015, 6, 23, tzinfo=UTC).timestamp()  # launch of Sentinel-2A
 
 
@@ -146,7 +150,7 @@ def _footprint(item: Mapping[str, Any]) -> BaseGeometry:
     """The footprint in degrees, or the box where the geometry is missing or broken."""
     try:
         found = _geometry(item.get("geometry")) or _from_box(item.get("bbox"))
-    except (TypeError, ValueError, AttributeError, KeyError, IndexError, ShapelyError) as error:
+    except _BAD_GEOMETRY as error:
         raise UnusableError("bad_geometry", str(error)[:80]) from error
     west, south, east, north = found.bounds
     if not (-180 <= west < east <= 180 and -90 <= south < north <= 90):
@@ -236,7 +240,8 @@ def _fault(asset: Mapping[str, Any], band: str) -> str:
     if "jp2" in kind or href.lower().endswith((".jp2", ".jp2k")):
         return "jp2"
     described = asset.get("eo:bands")
-    common = [b.get("common_name") for b in described or () if isinstance(b, dict)]
+    described = described if isinstance(described, list) else []
+    common = [_text(b.get("common_name")) for b in described if isinstance(b, dict)]
     if len(common) == 1 and common[0] in ESA_NAMES and common[0] != band:
         return "swapped_bands"
     named = _BAND_FILE.findall(href.rsplit("/", 1)[-1])

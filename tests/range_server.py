@@ -51,6 +51,11 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     owner: ClassVar[RangeServer]
 
+    def setup(self) -> None:
+        """Count connections."""
+        super().setup()
+        self.owner.connections += 1
+
     def log_message(self, format: str, *args: Any) -> None:
         """Quiet."""
 
@@ -64,6 +69,9 @@ class _Handler(BaseHTTPRequestHandler):
         owner = self.owner
         path = urlsplit(self.path).path
         fault = owner.next_fault(path)
+        if path in owner.broken:
+            self._answer(503, b"no", {})
+            return
         if fault and fault.kind == "status":
             self._answer(fault.status, b"no", {"Date": formatdate(usegmt=True)} | fault.headers)
             return
@@ -142,7 +150,8 @@ class RangeServer:
     """Serves ``folder``; ``pages``: path to a function of (path with query, body) giving JSON.
 
     ``faults`` are used up one a request; ``whole``: never any ranges; ``cut_every``: every answer
-    is reset after so many bytes; ``key``: without ``?key=…`` files are refused.
+    is reset after so many bytes; ``broken``: paths that always answer 503; ``key``: without
+    ``?key=…`` files are refused.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -151,9 +160,11 @@ class RangeServer:
         self.faults: deque[Fault] = deque()
         self.asked: list[Asked] = []
         self.whole = False
+        self.broken: set[str] = set()
         self.cut_every = 0
         self.key = ""
         self.tag = ""
+        self.connections = 0
         self.stopped = threading.Event()
         handler = type("Handler", (_Handler,), {"owner": self})
         self._server = _Quiet(("127.0.0.1", 0), handler)

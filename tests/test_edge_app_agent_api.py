@@ -21,7 +21,9 @@ from PIL import Image
 from edge_app.agent.drafts import MAX_EVENT_BYTES
 from edge_app.agent.strict_json import parse
 from edge_app.cli import main
+from field_data.clock import now
 from field_data.errors import PersonError
+from field_data.events import Draft, Kind
 from field_data.ids import new_id
 from field_data.people import Role
 from field_data.photos import photo_of
@@ -196,6 +198,11 @@ class TestWhose:
         staff.ground.events.erase([event["id"]])
         assert agent.get("/api/v1/events").json["events"] == []
         assert put(agent, event).json["state"] == "erased"
+        who = staff.person(Role.AGENT).id
+        said = {"events": [event["id"]], "photos": []}
+        staff.ground.events.append(Draft(new_id(), Kind.ERASURE, who, who, now(), said))
+        told = agent.get("/api/v1/events").json
+        assert (told["events"], told["erased"]) == ([], [event["id"]])
 
     def test_without_a_session_or_its_token_nothing_is_taken(
         self, staff: Staff, agent: Any

@@ -190,6 +190,7 @@ def test_what_is_no_catalogue_is_named(tmp_path: Path, ranges: Ranges, data: byt
 
 def test_odd_documents_give_nothing_and_do_not_crash(tmp_path: Path, ranges: Ranges) -> None:
     for odd in ({}, {"links": 3}, {"links": [3, {"rel": "item"}, {"rel": "next", "href": 4}]},
+                {"links": [{"rel": ["item"]}, {"rel": "item", "href": "http://["}]},
                 {"features": {"a": 1}}, {"type": "Feature"}):  # fmt: skip
         path = write(tmp_path, "c.json", odd)
         assert len(names_or_ids(Catalogue(path, ANY, ranges))) <= 1
@@ -206,6 +207,9 @@ def names_or_ids(catalogue: Catalogue) -> list[Any]:
         ("/vsicurl/http://x.example/a.tif", "/data/c.json"),
         ("s3://bucket/a.tif", "https://x.example/c.json"),
         ("ftp://x.example/a.tif", "/data/c.json"),
+        ("http://[", "https://x.example/c.json"),
+        ("//[", "/data/c.json"),
+        ("half \ud800", "/data/c.json"),
     ],
 )
 def test_a_catalogue_cannot_point_where_it_should_not(href: str, base: str) -> None:

@@ -72,6 +72,10 @@ def test_a_scene_is_read_from_its_item() -> None:
     assert scene.lacks == dict.fromkeys(("blue", "green", "rededge1", "swir16"), "no_asset")
 
 
+def shaped(coordinates: Any) -> dict[str, Any]:
+    return {"type": "Polygon", "coordinates": coordinates}
+
+
 def test_esa_names_of_bands_and_of_the_product_will_do() -> None:
     item = changed("assets", to={k: {"href": f"{k}_10m.tif"} for k in ("B04", "B8A", "SCL")})
     item["id"] = "S2B_MSIL2A_20220201T111321_N0510_R043_T29SQR_20240101T080531"
@@ -92,6 +96,10 @@ def test_esa_names_of_bands_and_of_the_product_will_do() -> None:
         (changed("bbox", to=None), "bad_geometry"),
         (changed("bbox", to=[float("nan")] * 4), "bad_geometry"),
         (changed("bbox", to=[-8, 32, -7, 330]), "bad_geometry"),
+        (changed("bbox", to=[-8, 32, -7, 10**400]), "bad_geometry"),
+        (changed("geometry", to=shaped([[[10**400, 1], [2, 2], [3, 3], [1, 1]]])), "bad_geometry"),
+        (changed("geometry", to=shaped(json.loads("[" * 900 + "]" * 900))), "bad_geometry"),
+        (changed("assets", "scl", "href", to="http://["), "bad_address"),
         (changed("assets", "scl", to=None), "no_scl"),
         (changed("assets", "scl", "href", to="SCL.jp2"), "jp2"),
         (changed("assets", "scl", "href", to="B04.tif"), "swapped_bands"),
@@ -113,6 +121,11 @@ def test_one_unusable_band_does_not_cost_the_scene() -> None:
     assert scene.lacks["nir"] == scene.lacks["green"] == "swapped_bands"
     assert scene.lacks["blue"] == "jp2"
     assert set(scene.assets) == {"red", "scl"}
+
+
+@pytest.mark.parametrize("odd", [5, "red", {"common_name": "red"}, [5], [{"common_name": []}]])
+def test_an_odd_description_of_a_band_says_nothing(odd: Any) -> None:
+    assert "red" in read(changed("assets", "red", "eo:bands", to=odd)).assets
 
 
 JSON = st.recursive(
