@@ -384,6 +384,14 @@ class TestExportFile:
         text = "".join(json.dumps(line) + "\n" for line in lines)
         return client.post("/api/v1/import", data=text)
 
+    def test_a_file_of_nonsense_after_one_good_line_is_not_read_to_its_end(
+        self, staff: Staff, agent: Any
+    ) -> None:
+        for nonsense in (1, {"event": {}}):
+            refused = self.send(agent, self.lines(staff) + [nonsense] * 10_000)
+            assert (refused.status_code, refused.json["code"]) == (400, "not_an_export")
+            assert staff.ground.events.last_seq() > 0
+
     def test_a_file_read_twice_keeps_everything_once(self, staff: Staff, agent: Any) -> None:
         lines = self.lines(staff)
         first, second = self.send(agent, lines).json, self.send(agent, lines).json
