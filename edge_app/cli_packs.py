@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from sat_ingest.archive import Archive
     from sat_ingest.window_packs import PackedField, PackSource
     from sync.bundles import BundleManifest
+    from sync.keys import SecretKey
 
 _FIRST_DAY, _LAST_DAY = 0, 100_000
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -76,9 +77,7 @@ def pack(
     """
 
     def action() -> None:
-        from field_data.files import replacing
-        from sat_ingest.archive import outline_key
-        from sat_ingest.window_packs import PackWriter
+        from sat_ingest.window_packs import write_pack
         from sync.keys import read_secret
 
         secret = read_secret(key) if key else None
@@ -87,34 +86,32 @@ def pack(
             _fill(home, catalog, since, until, bands, chosen)
         first = day_number(since) if since else _FIRST_DAY
         last = day_number(until) if until else _LAST_DAY
-        with archive_of(home) as archive, replacing(out) as file:
-            writer = PackWriter(file, quantum)
-            for field in progress(chosen, "field"):
-                hidden = archive.hidden(field.id, outline_key(field.boundary))
-                writer.add(
-                    archive.windows(field.id, first, last),
-                    [day for day in hidden if first <= day <= last],
-                )
-            if not writer.windows:
-                raise PersonError("no_scenes", "none of these fields has a scene in these days")
-            writer.close()
+        with archive_of(home) as archive:
+            windows = write_pack(out, archive, progress(chosen, "field"), quantum, (first, last))
         if secret:
-            from sync.bundles import WINDOWS, sign
-
-            at = datetime.now(UTC)
-            number = version or int(at.timestamp())
-            sign(out, secret, WINDOWS, name or out.stem, number, at.isoformat(timespec="seconds"))
+            sign_pack(out, secret, name, version)
         size = out.stat().st_size
-        said = {"file": str(out), "bytes": size, "windows": writer.windows, "signed": bool(secret)}
-        per = size // writer.windows
+        said = {"file": str(out), "bytes": size, "windows": windows, "signed": bool(secret)}
+        per = size // windows
         click.echo(
             json.dumps(said)
             if as_json
-            else f"{out}: {writer.windows} windows, {size} bytes ({per} each)"
+            else f"{out}: {windows} windows, {size} bytes ({per} each)"
             f"{'' if secret else '; not signed'}"
         )
 
     guarded(as_json, action)
+
+
+def sign_pack(
+    path: Path, secret: SecretKey, name: str | None = None, version: int | None = None
+) -> None:
+    """Sign a pack; by default it is called as its file, and its version is the time."""
+    from sync.bundles import WINDOWS, sign
+
+    at = datetime.now(UTC)
+    number = version or int(at.timestamp())
+    sign(path, secret, WINDOWS, name or path.stem, number, at.isoformat(timespec="seconds"))
 
 
 def _fill(

@@ -48,6 +48,7 @@ class Ground:
             store, photos, self.events, self.people, self.audit, self.gate.forget_person
         )
         self.privacy.projections.append(self.registry.rebuild)
+        self.privacy.elsewhere.append(self.sky.forget)
         self.retention = Retention(self._rules(), store, photos, self.events, self.audit)
 
     def daily(self) -> None:

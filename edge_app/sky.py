@@ -207,6 +207,18 @@ class Sky:
         last = max((*archive.days(field.id)[-1:], today()))  # a clock may say 1970
         return field_report(archive, field, self.fields(), index, last)
 
+    def forget(self, ids: Sequence[str]) -> None:
+        """Erase what is kept of these fields; ids of other things do no harm."""
+        try:
+            archive = self._opened()
+            if archive is not None:
+                for field in set(archive.fields()).intersection(ids):
+                    archive.forget(field)
+                self._seen_from(archive)  # takes the drawn tiles away
+        except KeeperError as error:
+            if error.code not in DAMAGED:  # what cannot be read is no record of anybody
+                raise
+
     def _opened(self) -> Archive | None:
         with self._lock:
             if self._archive is None and (self._home / ARCHIVE).is_file():

@@ -63,6 +63,8 @@ class Privacy:
         self._end_sessions = end_sessions
         # What others worked out of the events, to be made anew without what was erased.
         self.projections: list[Callable[[], object]] = []
+        # What others keep of farms, fields and seasons beside the store; told their ids.
+        self.elsewhere: list[Callable[[Sequence[str]], object]] = []
         self._pending = store.table(PENDING)
         store.index(PENDING, "person")
 
@@ -89,7 +91,8 @@ class Privacy:
         return self._carry_out(plan)
 
     def _plan(self, actor: str, person: str, diagnoses: Sequence[str]) -> dict[str, Any]:
-        ids = [event.id for event in self.belongings(person).about]
+        theirs = self.belongings(person)
+        ids = [event.id for event in theirs.about]
         known = [id for id in diagnoses if self._diagnoses.get(id) is not None]
         photos = self._only_used_by({*ids, *known})
         spans = range(0, max(len(ids), len(photos)), _IDS_OF_ONE)
@@ -97,6 +100,7 @@ class Privacy:
         return {
             "person": person,
             "actor": actor,
+            "subjects": sorted(theirs.subjects),
             "events": ids,
             "photos": photos,
             "diagnoses": known,
@@ -118,6 +122,8 @@ class Privacy:
             self._diagnoses.forget(plan["diagnoses"])
             for rebuild in self.projections:
                 rebuild()
+        for forget in self.elsewhere:
+            forget(plan.get("subjects", ()))
         self._end_sessions(person)
         erased = Erased(len(ids), len(photos), len(plan["diagnoses"]))
         counts = {"events": erased.events, "photos": erased.photos, "answers": erased.diagnoses}

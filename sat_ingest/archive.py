@@ -41,7 +41,8 @@ _SCHEMA = (
        left INTEGER NOT NULL, top INTEGER NOT NULL, height INTEGER NOT NULL,
        width INTEGER NOT NULL) WITHOUT ROWID""",
     """CREATE TABLE IF NOT EXISTS windows (
-       id INTEGER PRIMARY KEY AUTOINCREMENT, field TEXT NOT NULL, day INTEGER NOT NULL, picture TEXT NOT NULL, rank TEXT NOT NULL, scene TEXT NOT NULL,
+       id INTEGER PRIMARY KEY AUTOINCREMENT, field TEXT NOT NULL, day INTEGER NOT NULL,
+       picture TEXT NOT NULL, rank TEXT NOT NULL, scene TEXT NOT NULL,
        season INTEGER NOT NULL, clear REAL NOT NULL, drawn INTEGER NOT NULL DEFAULT 0,
        size INTEGER NOT NULL, data BLOB NOT NULL, UNIQUE (field, day, picture))""",
     "CREATE INDEX IF NOT EXISTS windows_value ON windows (season, clear, day)"

@@ -3,8 +3,9 @@
 A catalogue is hostile input: documents are bounded in size, number and depth, every address is
 read once, and a catalogue on the web cannot point at a file of this machine.
 
-pystac-client would do the same and was measured first: see ``docs/satellite-pull.md``, printed by
-``python -m tests.bench.bench_sat_bytes --only catalogue``.
+pystac-client would do the same for twice the time to import (0.14 s beside 0.07) and to crawl 151
+items (0.26 s beside 0.11), 14 MiB more memory, and 2 MB in seven packages beside 23 kB; and it
+reads through requests, past our budget: ``python -m tests.bench.bench_sat_bytes --only catalogue``.
 """
 
 from __future__ import annotations

@@ -30,15 +30,17 @@ from sat_ingest.catalogue import is_web
 from sat_ingest.choice import Plot, by_day, ranked
 from sat_ingest.grid import Grid
 from sat_ingest.masks import scene_mask
-from sat_ingest.pictures import Bool, LocalPicture, Lookup, Picture, lookup_in
+from sat_ingest.pictures import Bool, LocalPicture, Picture, lookup_in
 from sat_ingest.scenes import Scene, Skip
 from sat_ingest.windows import Window
 
 # Below this share of usable pixels a date says nothing about a field.
 MIN_USABLE = 0.5
-# GDAL's cache of decoded blocks, megabytes; a node has little.
-_GDAL_CACHE_MB = 48
+# GDAL's cache of decoded blocks; a node has little.  Bytes: rasterio hands the number on as it is.
+_GDAL_CACHE = 32 * 1024**2
 _SAMPLE_STEP = 8
+# Half a block of 1024 pixels of 10 m.
+_CELL_M = 5120
 
 
 class BadSceneError(Exception):
@@ -140,7 +142,7 @@ class CogSource:
         while left:
             try:
                 with rasterio.Env(
-                    GDAL_CACHEMAX=_GDAL_CACHE_MB, GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR"
+                    GDAL_CACHEMAX=_GDAL_CACHE, GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR"
                 ):
                     looks = self._looks(left, plots)
                     clear = self._judged(looks)
@@ -169,7 +171,7 @@ class CogSource:
     def _looks(self, scenes: Sequence[Scene], plots: Sequence[Plot]) -> list[_Look]:
         """Scene classification of every field: its best scene, then others while they add."""
         looks = []
-        for plot in plots:
+        for plot in sorted(plots, key=lambda plot: _cell(plot.grid)):
             shown = ranked(scenes, plot)
             if shown:
                 empty = np.zeros((plot.grid.height, plot.grid.width), np.uint8)
@@ -184,11 +186,12 @@ class CogSource:
 
     def _classify(self, scene: Scene, looks: Sequence[_Look]) -> None:
         with self._picture(scene, "scl") as picture:
-            lookups = self._fetch(picture, [look.plot.grid for look in looks])
+            self._fetch(picture, looks)
             with picture.opened() as dataset:
                 if dataset.dtypes[0] != "uint8":
                     raise PublisherError("bad_scl", f"SCL of {scene.id} is {dataset.dtypes[0]}")
-                for look, lookup in zip(looks, lookups, strict=True):
+                for look in looks:
+                    lookup = lookup_in(look.plot.grid, dataset)
                     look.add(scene, lookup.read(dataset, lookup.inside).astype(np.uint8))
 
     def _judged(self, looks: Sequence[_Look]) -> list[_Look]:
@@ -214,10 +217,10 @@ class CogSource:
             for band in bands:
                 if band in scene.assets:
                     with self._picture(scene, band) as picture:
-                        self._fetch(picture, [look.plot.grid for look in theirs])
+                        self._fetch(picture, theirs)
 
     def _read(self, looks: Sequence[_Look], bands: Sequence[str]) -> Iterator[Window]:
-        """Windows, field by field in the order of blocks, so that each is decoded once."""
+        """Windows, field by field."""
         with ExitStack() as stack:
             opened = {}
             for scene, theirs in _by_scene(looks):
@@ -227,7 +230,7 @@ class CogSource:
                     if band == _telling(scene, bands):
                         self._decide(scene, band, theirs, picture, opened[scene.id, band])
                 self.decisions.setdefault(scene.id, _without_pixels(scene))
-            for look in sorted(looks, key=lambda one: (-one.plot.grid.top, one.plot.grid.left)):
+            for look in looks:
                 yield from self._window(look, bands, opened)
 
     def _window(
@@ -265,15 +268,17 @@ class CogSource:
         """The BOA offset: clear land of the fields, and all else that is here of the band."""
         with _naming(scene, scene.assets[band]):
             fields = [
-                lookup_in(look.plot.grid, dataset).read(
-                    dataset, look.taken[scene.id] & scene_mask(look.scl).usable
+                _thinned(
+                    lookup_in(look.plot.grid, dataset).read(
+                        dataset, look.taken[scene.id] & scene_mask(look.scl).usable
+                    )
                 )
                 for look in looks
             ]
             strips = [
                 dataset.read(1, window=PixelWindow(left, top, width, height))[
                     ::_SAMPLE_STEP, ::_SAMPLE_STEP
-                ]
+                ].copy()
                 for top, left, height, width in picture.strips()
             ]
         samples = [np.concatenate([part.ravel() for part in parts]) for parts in (fields, strips)]
@@ -293,12 +298,12 @@ class CogSource:
                 yield cog
 
     @staticmethod
-    def _fetch(picture: Picture, grids: Sequence[Grid]) -> list[Lookup]:
-        """Make all that grids need of a picture readable; where each grid lies in it."""
+    def _fetch(picture: Picture, looks: Sequence[_Look]) -> None:
+        """Make all that fields need of a picture readable."""
         with picture.opened() as dataset:
-            lookups = [lookup_in(grid, dataset) for grid in grids]
-        picture.ensure([lookup.window for lookup in lookups if lookup.window])
-        return lookups
+            windows = (lookup_in(look.plot.grid, dataset).window for look in looks)
+            needed = [window for window in windows if window]
+        picture.ensure(needed)
 
 
 @contextmanager
@@ -316,6 +321,16 @@ def _naming(scene: Scene, address: str) -> Iterator[None]:
 def _telling(scene: Scene, bands: Sequence[str]) -> str:
     """The darkest visible band at hand, "" if none."""
     return next((b for b in boa.VISIBLE if b in bands and b in scene.assets), "")
+
+
+def _thinned(numbers: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    """Up to about a thousand of the numbers, evenly taken."""
+    return numbers.ravel()[:: max(numbers.size // 1000, 1)].copy()
+
+
+def _cell(grid: Grid) -> tuple[int, int, int]:
+    """Orders fields by neighbourhood, so that a decoded block serves all fields that it touches."""
+    return grid.epsg, -grid.top // _CELL_M, grid.left // _CELL_M
 
 
 def _without_pixels(scene: Scene) -> boa.Decision:

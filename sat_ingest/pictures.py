@@ -74,8 +74,9 @@ class Lookup:
         if epsg != grid.epsg:
             there = reproject(f"EPSG:{grid.epsg}", f"EPSG:{epsg}", xs.ravel(), ys.ravel())
             xs, ys = (np.reshape(part, xs.shape) for part in there[:2])
-        columns = np.floor((xs - placed.c) / placed.a).astype(np.int64)
-        rows = np.floor((ys - placed.f) / placed.e).astype(np.int64)
+        with np.errstate(invalid="ignore"):  # what cannot be placed lies outside
+            columns = np.floor((xs - placed.c) / placed.a).astype(np.int64)
+            rows = np.floor((ys - placed.f) / placed.e).astype(np.int64)
         inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
         return cls(rows, columns, inside)
 
@@ -107,9 +108,11 @@ def lookup_in(grid: Grid, dataset: DatasetReader) -> Lookup:
     """Where a grid lies in a file.
 
     Raises:
-        PublisherError: ``bad_tiff``: no EPSG code, turned, or more than one band.
+        PublisherError: ``bad_tiff``: no EPSG code, turned, more than one band, or other numbers.
     """
     epsg, placed = dataset.crs.to_epsg() if dataset.crs else None, dataset.transform
     if not epsg or placed.b or placed.d or placed.a <= 0 or placed.e >= 0 or dataset.count != 1:
         raise PublisherError("bad_tiff", f"{dataset.name}: not a north-up picture of one band")
+    if dataset.dtypes[0] not in {"uint8", "uint16"}:
+        raise PublisherError("bad_tiff", f"{dataset.name} holds {dataset.dtypes[0]}")
     return Lookup.of(grid, epsg, placed, dataset.height, dataset.width)

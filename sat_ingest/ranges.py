@@ -26,6 +26,8 @@ HEADERS_RESERVE = 1024
 _CHUNK = 64 * 1024
 # What is on its way when an answer is hung up on: two of TCP's first windows (RFC 6928).
 _IN_FLIGHT = 28 * 1024
+# No scene is larger, and a sparse file must still have room for it.
+_LARGEST = 2**36
 # A server that asks for more patience than this is tried again at the next pull.
 _LONGEST_WAIT_S = 120.0
 # An answer cut after less than this made no headway.
@@ -349,7 +351,7 @@ def _remote(url: str, answer: urllib3.BaseHTTPResponse, start: int, stop: int) -
         raise PublisherError("no_ranges", f"{_host(url)} sends whole files only", url=url)
     said = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
     first, last, size = map(int, said.groups()) if said else (-1, -1, -1)
-    if first != start or not start <= last < min(stop, size):
+    if first != start or not start <= last < min(stop, size) or size > _LARGEST:
         text = f"{url} answered another range than {start}-{stop - 1}"
         raise PublisherError("bad_range", text, url=url)
     return Remote(size, validator)

@@ -4,6 +4,8 @@ Fields are put into groups that share scenes' blocks; a group is one task, drawn
 `figures` in a folder of its own and written as one GeoParquet file.  A file that is there is a task
 that is done: a run that was stopped goes on, and a task whose worker died is simply done again.
 
+With ``packs`` a group's windows are kept too, as a window pack for the nodes of that place.
+
 Needs the extra ``[scale]``.  Workers must see the same ``out`` folder, or one mounted there.
 """
 
@@ -19,8 +21,11 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from field_data.errors import KeeperError, NetworkError, PersonError
-from field_data.files import disk_full_named, make_folder, sync_folder
+import numpy as np
+from numpy.typing import NDArray
+
+from field_data.errors import GhallaError, KeeperError, NetworkError, PersonError
+from field_data.files import disk_full_named, make_folder, sync_folder, write_atomic
 from field_data.types import Field
 from sat_ingest.archive import Archive, outline_key
 from sat_ingest.figures import INDICES, STATISTICS, Figures, draw, read
@@ -28,10 +33,10 @@ from sat_ingest.grid import utm_epsg
 from sat_ingest.indices import index_named
 from sat_ingest.pull import Puller, Report, Wish
 from sat_ingest.series import observed, read_series
+from sat_ingest.window_packs import write_pack
 
 if TYPE_CHECKING:
     from distributed import Client
-    from geopandas import GeoDataFrame
     from pyarrow import Table
 
 GROUP = 100
@@ -39,7 +44,7 @@ RETRIES = 3
 # Blocks of Sentinel-2 scenes are some 10 km wide.
 _CELL_DEGREES = 0.1
 _EPOCH = date(1970, 1, 1).toordinal()
-PARTS, SCRATCH = "parts", "scratch"
+PARTS, PACKS, SCRATCH = "parts", "packs", "scratch"
 # GeoParquet 1.0: coordinates in OGC:CRS84, which is what it means when no CRS is given.
 _GEO = {
     "version": "1.0.0",
@@ -53,11 +58,19 @@ Progress = Callable[[int, int], None]
 @dataclass(frozen=True, slots=True)
 class Job:
     """What is wanted: ``out`` is the folder of the results, ``index`` the one that seasons are
-    read from; the figures of all indices whose bands are in ``wish`` are written."""
+    read from; the figures of all indices whose bands are in ``wish`` are written.
+
+    ``packs``: the step of the window packs (`sat_ingest.window_packs`), 0 for none.
+    """
 
     wish: Wish
     out: Path
     index: str = "ndvi"
+    packs: int = 0
+
+    def pack_of(self, group: str) -> Path:
+        """Where the window pack of a group is; no file for a group that saw nothing."""
+        return self.out / PACKS / f"{group}.ghw"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +126,9 @@ def work(group: Group, job: Job) -> Done:
         report = Puller(scratch / "scenes", archive, now_s=0.0).pull(job.wish, group.fields)
         _whole(report)
         figures = [_figures(archive, field) for field in group.fields]
+        if job.packs and any(archive.days(field.id) for field in group.fields):
+            make_folder(job.out / PACKS)
+            write_pack(job.pack_of(group.name), archive, group.fields, job.packs)
     _write(part, _table(group.fields, figures, job))
     shutil.rmtree(scratch, ignore_errors=True)
     return Done(group.name, len(figures), sum(len(f.days) for f in figures), report.bytes)
@@ -160,7 +176,7 @@ def _row(field: Field, figures: Figures, job: Job) -> dict[str, Any]:
     from shapely.geometry import Polygon
 
     table = {
-        f"{name}_{statistic}": figures.table[:, i, j].tolist()
+        f"{name}_{statistic}": _plain(figures.table[:, i, j])
         for i, name in enumerate(INDICES)
         for j, statistic in enumerate(STATISTICS)
     }
@@ -177,6 +193,11 @@ def _row(field: Field, figures: Figures, job: Job) -> dict[str, Any]:
         "season_integral": [float(season.integral) for season in found],
         "geometry": to_wkb(Polygon(field.boundary)),
     }
+
+
+def _plain(values: NDArray[np.float32]) -> list[float | None]:
+    """As numbers, null where nothing was seen."""
+    return [float(value) if np.isfinite(value) else None for value in values]
 
 
 def _date(day: float) -> date:
@@ -211,8 +232,11 @@ def run(
 
     Raises:
         PersonError: ``no_fields``, ``other_job`` when ``out`` holds results of another job.
+        KeeperError: ``no_scale`` when the extra is not installed, ``scale_failed`` when workers
+            died of a task.
         NetworkError, KeeperError: of a task that failed every time; the others are done.
     """
+    need_extra()
     if not fields:
         raise PersonError("no_fields", "there is no field to do")
     _same_job(job)
@@ -234,9 +258,32 @@ def _gathered(
             failed.append(future.exception())
         progress(done, len(futures))
     if failed:
-        raise failed[0]
+        raise _named(failed[0])
     for future in futures:
         yield future.result()
+
+
+def _named(error: BaseException) -> BaseException:
+    """An error of ours, or one that says what became of the task."""
+    if isinstance(error, GhallaError):
+        return error
+    message = f"a group failed {RETRIES + 1} times: {type(error).__name__}: {str(error)[:300]}"
+    return KeeperError("scale_failed", message)
+
+
+def need_extra() -> None:
+    """What this module needs is installed.
+
+    Raises:
+        KeeperError: ``no_scale``, saying how to get it.
+    """
+    try:
+        import distributed  # noqa: F401
+        import geopandas  # noqa: F401
+        import pyarrow  # noqa: F401
+    except ImportError as error:
+        message = f"country scale needs {error.name}: pip install 'ghalla[scale]'"
+        raise KeeperError("no_scale", message) from error
 
 
 @contextmanager
@@ -264,22 +311,6 @@ def _same_job(job: Job) -> None:
     told = json.dumps({**asdict(job), "out": ""}, default=str, sort_keys=True)
     path = job.out / "job.json"
     if not path.exists():
-        path.write_text(told, encoding="utf-8")
+        write_atomic(path, told.encode())
     elif path.read_text(encoding="utf-8") != told:
         raise PersonError("other_job", f"{job.out} holds the results of another job")
-
-
-def results(out: Path) -> GeoDataFrame:
-    """All parts as one table, by field.
-
-    Raises:
-        KeeperError: ``no_results``.
-    """
-    import geopandas
-    import pandas
-
-    parts = sorted((out / PARTS).glob("*.parquet"))
-    if not parts:
-        raise KeeperError("no_results", f"no results in {out}")
-    found = pandas.concat([geopandas.read_parquet(part) for part in parts], ignore_index=True)
-    return found.sort_values("field", ignore_index=True)

@@ -219,6 +219,8 @@ class SparseCog:
             except _MissingError as missing:
                 self._fetch_piece(*missing.span)
             else:
+                if not head.offsets.holds(self.remote.size):
+                    raise PublisherError("bad_tiff", f"{self.url} is too long for its kind")
                 self._head_found(head)
                 return head
         raise PublisherError("bad_tiff", f"the header of {self.url} is scattered")

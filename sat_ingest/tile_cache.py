@@ -209,6 +209,7 @@ def _connected(path: Path) -> sqlite3.Connection:
             con.execute("PRAGMA journal_mode=WAL")
             # A power cut may take the last tiles, never the file.
             con.execute("PRAGMA synchronous=NORMAL")
+            con.execute("PRAGMA secure_delete=ON")  # fields may have been erased
             con.executescript(_SCHEMA)
             con.execute("SELECT count(*) FROM total").fetchone()
         except BaseException:

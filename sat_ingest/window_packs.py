@@ -14,14 +14,17 @@ import struct
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
+from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 import zstandard
 
 from field_data.errors import PersonError, PublisherError
+from field_data.files import replacing
 from field_data.types import Field
 from sat_ingest import codec
+from sat_ingest.archive import Archive, outline_key
 from sat_ingest.grid import MAX_PIXELS, Grid, field_grid
 from sat_ingest.windows import Window
 
@@ -115,6 +118,33 @@ class PackWriter:
         self.file.write(data)
         scenes = [self._scenes.setdefault(w.scene, len(self._scenes)) for w in windows]
         return {"bytes": len(data), "days": [w.day for w in windows], "scenes": scenes}
+
+
+def write_pack(
+    path: Path,
+    archive: Archive,
+    fields: Iterable[Field],
+    quantum: int = QUANTUM,
+    days: tuple[int, int] = (0, _LAST_DAY),
+) -> int:
+    """Cut what an archive keeps of fields on ``days`` (first and last) into a file.
+
+    How many windows that are.
+
+    Raises:
+        PersonError: ``no_scenes`` when there are none; KeeperError: ``disk_full``, the archive's.
+    """
+    first, last = days
+    with replacing(path) as file:
+        writer = PackWriter(file, quantum)
+        for each in fields:
+            hidden = archive.hidden(each.id, outline_key(each.boundary))
+            windows = archive.windows(each.id, first, last)
+            writer.add(windows, [day for day in hidden if first <= day <= last])
+        if not writer.windows:
+            raise PersonError("no_scenes", "none of these fields has a scene in these days")
+        writer.close()
+    return writer.windows
 
 
 def _stacks(ordered: Sequence[Window]) -> Iterator[list[Window]]:

@@ -51,6 +51,11 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     owner: ClassVar[RangeServer]
 
+    def setup(self) -> None:
+        """Count connections."""
+        super().setup()
+        self.owner.connections += 1
+
     def log_message(self, format: str, *args: Any) -> None:
         """Quiet."""
 
@@ -159,6 +164,7 @@ class RangeServer:
         self.cut_every = 0
         self.key = ""
         self.tag = ""
+        self.connections = 0
         self.stopped = threading.Event()
         handler = type("Handler", (_Handler,), {"owner": self})
         self._server = _Quiet(("127.0.0.1", 0), handler)

@@ -13,12 +13,15 @@ import pytest
 from edge_app.access import secrets
 from edge_app.access.gate import Gate
 from edge_app.access.limits import BROWSER, TABLET
+from edge_app.turnstile import Turnstile
 from field_data.audit_log import Action, AuditLog
 from field_data.document_store import DocumentStore
 from field_data.errors import BusyError, PersonError
 from field_data.login_failures import OF_A_NAME
 from field_data.people import People, Person, Role
 from tests.people import PASSPHRASE, PIN
+
+FULL = Turnstile(1, -1)  # nobody gets in
 
 
 class Box:
@@ -74,6 +77,12 @@ class TestSecrets:
     def test_a_pin_that_is_easy_to_guess_is_refused(self, pin: str) -> None:
         with pytest.raises(PersonError, match="PIN"):
             secrets.refuse_weak(pin, Role.AGENT)
+
+    @pytest.mark.parametrize("pin", ["❶❷❺❼❽❾❸", "፩፪፫፭፯፩"])
+    def test_digits_that_are_no_decimals_are_refused_like_words(self, pin: str) -> None:
+        with pytest.raises(PersonError) as refused:
+            secrets.refuse_weak(pin, Role.AGENT)
+        assert refused.value.code == "weak_pin"
 
     @pytest.mark.parametrize("pin", [PIN, "٨٤٦٠٩٣", "84 60 93", "7391845520931"])
     def test_a_good_pin_is_taken_in_any_digits(self, pin: str) -> None:
@@ -350,6 +359,17 @@ class TestCodes:
         assert box.gate.login("Amal", PIN) == person
         with pytest.raises(PersonError, match="wrong, used or too old"):
             box.gate.accept(code, "739184")
+
+    def test_an_invitation_is_not_used_up_while_too_many_log_in(
+        self, box: Box, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        person = box.people.add("Amal", Role.AGENT)
+        code = box.gate.invite("node", person)
+        with monkeypatch.context() as full:
+            full.setattr(secrets, "TURN", FULL)
+            with pytest.raises(BusyError):
+                box.gate.accept(code, PIN)
+        assert box.gate.accept(code, PIN) == person
 
 
 class TestFirstKeeper:

@@ -7,6 +7,8 @@ import io
 import json
 import re
 import socket
+import time
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,9 @@ from PIL import Image
 from edge_app.agent.drafts import MAX_EVENT_BYTES
 from edge_app.agent.strict_json import parse
 from edge_app.cli import main
+from field_data.clock import now
 from field_data.errors import PersonError
+from field_data.events import Draft, Kind
 from field_data.ids import new_id
 from field_data.people import Role
 from field_data.photos import photo_of
@@ -194,6 +198,11 @@ class TestWhose:
         staff.ground.events.erase([event["id"]])
         assert agent.get("/api/v1/events").json["events"] == []
         assert put(agent, event).json["state"] == "erased"
+        who = staff.person(Role.AGENT).id
+        said = {"events": [event["id"]], "photos": []}
+        staff.ground.events.append(Draft(new_id(), Kind.ERASURE, who, who, now(), said))
+        told = agent.get("/api/v1/events").json
+        assert (told["events"], told["erased"]) == ([], [event["id"]])
 
     def test_without_a_session_or_its_token_nothing_is_taken(
         self, staff: Staff, agent: Any
@@ -252,6 +261,19 @@ class TestBadInput:
 
     def test_brackets_in_texts_are_no_nesting(self) -> None:
         assert parse(('{"a": "' + "[" * 500 + '\\"[["}').encode())["a"].startswith("[[[")
+
+    def test_weighing_a_text_costs_time_and_memory_in_proportion_to_its_length(self) -> None:
+        unfinished = b'"' + b'\\"' * (MAX_EVENT_BYTES // 2) + b"\\"
+        photo = b'{"jpeg": "' + b"A" * 2**22 + b'"}'
+        tracemalloc.start()
+        begun = time.process_time()
+        with pytest.raises(PersonError, match="can be kept"):
+            parse(unfinished)
+        assert len(parse(photo)["jpeg"]) == 2**22
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert time.process_time() - begun < 5
+        assert most < 8 * len(photo)
 
     def test_a_record_that_is_too_large_is_refused(self, staff: Staff, agent: Any) -> None:
         event = visit(staff)

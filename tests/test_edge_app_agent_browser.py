@@ -196,6 +196,36 @@ def test_a_refused_record_says_why_stays_and_can_be_mended(tablet: Tablet, staff
     assert kept.supersedes is None
 
 
+def test_a_draft_open_in_two_windows_or_kept_twice_becomes_one_record(
+    tablet: Tablet, staff: Staff
+) -> None:
+    page = tablet.page
+    page.click(".fields a")
+    page.click('[data-form="scouting"]')
+    for question, value in (("stage", "bbch6"), ("condition", "healthy")):
+        tablet.choose(question, value)
+    page.click('#q-plants [data-n="20"]')
+    page.set_input_files("#gallery-photos", photo(1))
+    page.wait_for_selector("#q-photos li")
+    other = tablet.context.new_page()
+    other.goto(page.url)
+    other.wait_for_selector("#q-photos li")
+    page.evaluate(
+        "() => { for (let n = 0; n < 3; n++) document.querySelector('form.fill').requestSubmit(); }"
+    )
+    page.wait_for_selector(".forms")
+    tablet.all_sent()
+    other.click('#q-plants [data-n="50"]')
+    other.wait_for_selector("#said.bad")
+    other.click("button.main[type=submit]")
+    page.wait_for_timeout(500)
+    assert other.is_visible("form.fill")
+    tablet.all_sent()
+    assert with_db(page, "return (await db.drafts()).length") == 0
+    (kept,) = staff.ground.events.of_kind(Kind.OBSERVATION)
+    assert kept.body["values"]["plants"] == 20
+
+
 def test_a_field_is_drawn_by_tapping_or_by_walking_round_it(tablet: Tablet, staff: Staff) -> None:
     page = tablet.page
     for name, walk in (("Nord", False), ("Sud", True)):
@@ -212,6 +242,8 @@ def test_a_field_is_drawn_by_tapping_or_by_walking_round_it(tablet: Tablet, staf
             else:
                 page.mouse.click(box["x"] + dx * box["width"], box["y"] + dy * box["height"])
         assert "ha" in page.inner_text(".area")
+        page.reload()  # as after a flat battery
+        page.wait_for_selector(".area:has-text('ha')")
         page.fill("#field-name", name)
         page.select_option("#field-crop", "OLVEU")
         page.click("button.main[type=submit]")
@@ -335,3 +367,19 @@ def test_the_node_counts_a_trap_and_the_person_corrects(tablet: Tablet, staff: S
     values = kept.body["values"]
     assert (values["count_model"], values["count"]) == (counted.count, counted.count + 2)
     assert values["per_day"] == pytest.approx((counted.count + 2) / 7, abs=0.006)
+
+
+def test_what_is_erased_on_the_node_goes_from_the_tablet_too(tablet: Tablet, staff: Staff) -> None:
+    page = tablet.page
+    tablet.visit("Parcelle 1", [photo(1)])
+    tablet.all_sent()
+    (kept,) = staff.ground.events.of_kind(Kind.OBSERVATION)
+    staff.ground.events.erase([kept.id])
+    said = {"events": [kept.id], "photos": list(kept.photos)}
+    keeper = staff.person(Role.KEEPER).id
+    staff.ground.events.append(Draft(new_id(), Kind.ERASURE, kept.author, keeper, now(), said))
+    go(page, "#/more")
+    page.click(".button:has-text('Envoyer')")
+    tablet.page.wait_for_timeout(500)
+    tablet.all_sent()
+    assert with_db(page, "return (await db.record(argument)) ?? null", kept.id) is None

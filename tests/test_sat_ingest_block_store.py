@@ -228,6 +228,25 @@ def test_a_truncated_file_is_its_publishers_matter(tmp_path: Path, store: BlockS
         assert caught.value.code in {"cog_truncated", "bad_tiff"}
 
 
+@pytest.mark.parametrize(("more", "code"), [(10**14, "bad_range"), (2**33, "bad_tiff")])
+def test_a_file_that_claims_to_be_huge_is_refused(
+    server: RangeServer, store: BlockStore, more: int, code: str
+) -> None:
+    server.faults.append(Fault("lying_size", after=more))
+    with pytest.raises(PublisherError) as caught, store.cog(server.url("a.tif")):
+        pass
+    assert caught.value.code == code
+
+
+def test_connections_are_kept(folder: Path, store: BlockStore) -> None:
+    with RangeServer(folder) as server:
+        with store.cog(server.url("a.tif")) as cog:
+            for row in range(0, 600, 120):
+                cog.ensure([(row, 10, 5, 500)])
+        assert len(server.asked) > 4
+        assert server.connections == 1
+
+
 def test_a_damaged_block_is_its_publishers_matter(tmp_path: Path, store: BlockStore) -> None:
     path = write_cog(tmp_path / "e.tif", land(300, 300), block=128)
     with rasterio.open(path) as dataset:

@@ -97,8 +97,9 @@ def test_nothing_is_asked_for_twice(server: RangeServer, store: BlockStore) -> N
     server.asked.clear()
     again = windows(cogs, field_at("f", 40, 60), field_at("g", 20, 100))
     assert server.asked == []
-    assert np.array_equal(first[0].bands["red"], again[-1].bands["red"])
-    assert len(again) == 2
+    reds = {window.field: window.bands["red"] for window in again}
+    assert np.array_equal(reds["f"], first[0].bands["red"])
+    assert set(reds) == {"f", "g"}
 
 
 def test_a_field_across_two_tiles_is_one_window(server: RangeServer, store: BlockStore) -> None:
@@ -209,6 +210,18 @@ def test_a_broken_scene_leaves_the_day_to_the_others(
     assert cogs.skips
 
 
+def test_a_server_without_ranges_costs_next_to_nothing(
+    server: RangeServer, store: BlockStore
+) -> None:
+    write_scene(server.folder, "s", WHEN, bands_of(1200), block=512)
+    cogs = source(server, store, "s")
+    server.whole = True
+    before = store.ranges.budget.requests
+    windows(cogs, field_at("f", 40, 60))
+    assert reasons(cogs) == [("s", "no_ranges")]
+    assert store.ranges.budget.requests - before <= 3
+
+
 def test_a_classification_that_is_a_band_is_refused(server: RangeServer, store: BlockStore) -> None:
     bands: dict[str, Any] = bands_of()
     bands["scl"] = land(160, 160)
@@ -216,6 +229,15 @@ def test_a_classification_that_is_a_band_is_refused(server: RangeServer, store: 
     cogs = source(server, store, "s")
     assert windows(cogs, field_at("f", 40, 60)) == []
     assert reasons(cogs) == [("s", "bad_scl")]
+
+
+def test_a_band_of_other_numbers_is_refused(server: RangeServer, store: BlockStore) -> None:
+    bands: dict[str, Any] = bands_of()
+    bands["red"] = bands["red"].astype(np.float32)
+    write_scene(server.folder, "s", WHEN, bands, predictor=1)
+    cogs = source(server, store, "s")
+    assert windows(cogs, field_at("f", 40, 60)) == []
+    assert reasons(cogs) == [("s", "bad_tiff")]
 
 
 def test_a_replaced_file_is_begun_anew(server: RangeServer, store: BlockStore) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,10 +17,12 @@ from edge_app import cli
 from field_data.clock import BUILT_UTC_S
 from field_data.errors import KeeperError
 from field_data.types import Field
-from sat_ingest.archive import Archive
+from sat_ingest.archive import Archive, outline_key
 from sat_ingest.block_store import BlockStore
-from sat_ingest.pull import Allowance, Judged, Puller, Report, Wish
+from sat_ingest.grid import field_grid
+from sat_ingest.pull import Allowance, Judged, Keeps, Puller, Report, Wish
 from sat_ingest.ranges import Patience, Ranges
+from sat_ingest.windows import Window
 from tests.range_server import Fault, NginxServer, RangeServer
 from tests.sat_catalogues import SAT_SET, bands_of, field_at, write_catalogue, write_scene
 
@@ -32,7 +36,11 @@ def number(day: str) -> int:
     return date.fromisoformat(day).toordinal() - date(1970, 1, 1).toordinal()
 
 
-WISH = {"since": number("2022-01-01"), "until": number("2022-01-31"), "bands": ("red", "nir")}
+WISH: dict[str, Any] = {
+    "since": number("2022-01-01"),
+    "until": number("2022-01-31"),
+    "bands": ("red", "nir"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -59,11 +67,11 @@ def archive(tmp_path: Path) -> Iterator[Archive]:
 
 
 def pull(
-    home: Path, archive: Archive, catalog: str, max_bytes: int | None = None, weekly: int = 0,
+    home: Path, archive: Keeps, catalog: str, max_bytes: int | None = None, weekly: int = 0,
     now_s: float = BUILT_UTC_S,
 ) -> Report:  # fmt: skip
     puller = Puller(home, archive, now_s, weekly, patience=FAST)
-    wish = Wish(catalog, max_bytes=max_bytes, **WISH)  # type: ignore[arg-type]
+    wish = Wish(catalog, max_bytes=max_bytes, **WISH)
     return puller.pull(wish, FIELDS)
 
 
@@ -78,6 +86,8 @@ def test_a_season_is_pulled_once(server: RangeServer, archive: Archive, tmp_path
     assert report.requests == len(server.asked)
     assert server.sent < report.bytes < server.sent + 500 * report.requests
     assert archive.days("f") == [number(f"2022-{day}") for day in DAYS if day not in CLOUDY]
+    for field in FIELDS:
+        assert archive.hidden(field.id, outline_key(field.boundary)) == [number("2022-01-15")]
     server.asked.clear()
     again = pull(tmp_path / "s", archive, server.url("catalog.json"))
     assert [each.path for each in server.asked] == ["/catalog.json"]
@@ -87,7 +97,7 @@ def test_a_season_is_pulled_once(server: RangeServer, archive: Archive, tmp_path
 def test_under_a_budget_it_stops_and_goes_on(
     server: RangeServer, archive: Archive, tmp_path: Path
 ) -> None:
-    whole = pull(tmp_path / "once", _Nowhere(), server.url("catalog.json"))  # type: ignore[arg-type]
+    whole = pull(tmp_path / "once", _Nowhere(), server.url("catalog.json"))
     budget, spent, order = whole.bytes // 4, 0, list[str]()
     for _ in range(12):
         report = pull(tmp_path / "s", archive, server.url("catalog.json"), budget)
@@ -105,10 +115,24 @@ def test_under_a_budget_it_stops_and_goes_on(
     assert spent < whole.bytes * 1.25
 
 
-class _Nowhere:
+def test_a_corrected_boundary_is_pulled_anew(
+    server: RangeServer, archive: Archive, tmp_path: Path
+) -> None:
+    catalogue, scenes = server.url("catalog.json"), tmp_path / "s"
+    pull(scenes, archive, catalogue)
+    moved = replace(FIELDS[0], boundary=field_at("x", 70, 70).boundary)
+    wish = Wish(catalogue, **WISH)
+    report = Puller(scenes, archive, BUILT_UTC_S, patience=FAST).pull(wish, [moved, FIELDS[1]])
+    assert report.windows == len(archive.days(moved.id)) > 0
+    assert archive.grid(moved.id) == field_grid(moved.boundary)
+    assert archive.hidden(moved.id, outline_key(moved.boundary)) != []
+    assert archive.hidden(FIELDS[1].id, outline_key(FIELDS[1].boundary)) != []
+
+
+class _Nowhere(Keeps):
     """An archive that keeps nothing."""
 
-    def put(self, window: object) -> bool:
+    def put(self, window: Window) -> bool:
         return True
 
     def has(self, field: str, scene: str) -> bool:
@@ -154,6 +178,32 @@ def test_a_failed_link_is_reported_with_what_came_before(
     assert len(archive.days("f")) == 4
 
 
+def test_a_quota_that_is_full_amid_a_scene_stops_and_keeps_what_is_whole(
+    server: RangeServer, archive: Archive, tmp_path: Path
+) -> None:
+    wish = Wish(server.url("catalog.json"), **WISH)
+    small = Puller(tmp_path / "s", archive, 0.0, patience=FAST, cache_bytes=40_000)
+    report = small.pull(wish, FIELDS)
+    assert report.stopped == "sat_quota_full"
+    assert number("2022-01-25") in report.left
+    enough = Puller(tmp_path / "s", archive, 0.0, patience=FAST)
+    assert enough.pull(wish, FIELDS).stopped == ""
+    assert len(archive.days("f")) == 4
+
+
+def test_a_day_that_was_begun_is_finished_first(
+    server: RangeServer, archive: Archive, tmp_path: Path
+) -> None:
+    early = Wish(server.url("catalog.json"), WISH["since"], number("2022-01-12"), ("red", "nir"))
+    first = Puller(tmp_path / "s", archive, 0.0, patience=FAST)
+    whole = Puller(tmp_path / "t", _Nowhere(), 0.0, patience=FAST).pull(early, FIELDS)
+    cut = Wish(early.catalog, early.since, early.until, early.bands, whole.bytes // 3)
+    assert first.pull(cut, FIELDS).stopped == "sat_budget_spent"
+    report = pull(tmp_path / "s", archive, server.url("catalog.json"))
+    assert report.used[0].scene == "s01-10"
+    assert report.used[1].scene == "s01-25"
+
+
 def test_one_file_that_never_comes_holds_no_other_day_back(
     server: RangeServer, archive: Archive, tmp_path: Path
 ) -> None:
@@ -194,7 +244,7 @@ def test_a_field_outside_every_scene_is_told(
     server: RangeServer, archive: Archive, tmp_path: Path
 ) -> None:
     away = Field("away", "farm", ((-5, 33), (-4.99, 33), (-4.99, 33.01), (-5, 33)))
-    wish = Wish(server.url("catalog.json"), **WISH)  # type: ignore[arg-type]
+    wish = Wish(server.url("catalog.json"), **WISH)
     report = Puller(tmp_path / "s", archive, 0.0, patience=FAST).pull(wish, [*FIELDS, away])
     assert [(skip.reason, skip.detail) for skip in report.skipped if skip.reason == "outside"] == [
         ("outside", "away")

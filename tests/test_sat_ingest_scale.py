@@ -2,29 +2,38 @@
 
 from __future__ import annotations
 
+import json
 import os
+import pickle
 import signal
+import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 
 import dask
 import geopandas
+import numpy as np
 import pyarrow
 import pyarrow.parquet
 import pytest
 from click.testing import CliRunner
 from distributed import LocalCluster
+from shapely.geometry import Polygon
 
 from edge_app import cli
-from field_data.errors import NetworkError, PersonError
+from field_data.errors import KeeperError, NetworkError, PersonError
 from field_data.types import Field
 from sat_ingest import scale
 from sat_ingest.archive import Archive
 from sat_ingest.pull import Puller, Wish
-from sat_ingest.scale import GROUP, Job, groups, results, run, work
+from sat_ingest.scale import GROUP, Job, groups, run, work
+from sat_ingest.scale_tables import parquet_fields, results
+from sat_ingest.window_packs import PackSource
+from sync.bundles import WINDOWS, verify
+from sync.keys import trusted_keys
 from tests.sat_catalogues import bands_of, field_at, write_catalogue, write_scene
 
 DAYS = ("01-05", "01-15", "01-25", "02-04")
@@ -81,7 +90,9 @@ def test_threads_give_what_the_node_would_have(job: Job, tmp_path: Path) -> None
             ]
             assert row.ndvi_mean == pytest.approx(figures.table[:, 0, 0].tolist(), nan_ok=True)
             assert row.geometry.exterior.coords[0] == field.boundary[0]
-    assert found.loc["f00"].days.size < found.loc["f55"].days.size == 4  # clouds
+    for name, clear in (("f00", 0), ("f55", 4)):  # clouds over the first
+        assert found.loc[name].days.size == 4
+        assert np.isfinite(found.loc[name].ndvi_mean).sum() == clear
 
 
 @pytest.fixture
@@ -184,3 +195,81 @@ def test_the_verb_does_it(catalogue: Path, tmp_path: Path) -> None:
     assert said.exit_code == 0, said.output
     assert '"fields": 4' in said.output
     assert len(results(out)) == 4
+
+
+def test_fields_come_from_geoparquet_in_any_projection(tmp_path: Path) -> None:
+    path = tmp_path / "fields.parquet"
+    shapes = geopandas.GeoSeries([Polygon(field.boundary) for field in FIELDS[:3]], crs=4326)
+    ids, crops = [field.id for field in FIELDS[:3]], ["TRZAX", None, "x" * 30]
+    table = geopandas.GeoDataFrame({"id": ids, "crop": crops}, geometry=shapes).to_crs(32629)
+    table.to_parquet(path)
+    found = parquet_fields(path)
+    assert [(field.id, field.crop) for field in found] == [
+        (ids[0], "TRZAX"), (ids[1], None), (ids[2], None),
+    ]  # fmt: skip
+    np.testing.assert_allclose(found[0].boundary, FIELDS[0].boundary, atol=1e-9)
+    table.drop(columns="id").to_parquet(path)
+    assert [field.id for field in parquet_fields(path)] == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize("fault", ["text", "lines", "twice", "empty", "plain"])
+def test_a_file_of_fields_that_is_none_is_refused(tmp_path: Path, fault: str) -> None:
+    path = tmp_path / "fields.parquet"
+    shape = Polygon(FIELDS[0].boundary)
+    wrong = {"lines": [shape.exterior], "empty": [None], "twice": [shape, shape]}
+    if fault in wrong:
+        ids = ["a"] * len(wrong[fault])
+        shapes = geopandas.GeoSeries(wrong[fault], crs=4326)
+        geopandas.GeoDataFrame({"id": ids}, geometry=shapes).to_parquet(path)
+    elif fault == "plain":
+        pyarrow.parquet.write_table(pyarrow.table({"id": [1]}), path)
+    else:
+        path.write_text("no parquet")
+    with pytest.raises(PersonError) as error:
+        parquet_fields(path)
+    assert error.value.code == "bad_geoparquet"
+
+
+def test_what_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "geopandas", None)
+    calls: tuple[Callable[[Path], object], ...] = (parquet_fields, results)
+    for call in calls:
+        with pytest.raises(KeeperError) as error:
+            call(tmp_path)
+        assert error.value.code == "no_scale"
+        assert "pip install 'ghalla[scale]'" in str(error.value)
+
+
+def test_errors_travel_between_processes_and_others_get_a_name() -> None:
+    ours = pickle.loads(pickle.dumps(KeeperError("disk_full", "no room", file="x")))
+    assert (ours.code, str(ours)) == ("disk_full", "no room")
+    assert scale._named(ours) is ours
+    named = scale._named(RuntimeError("KilledWorker"))
+    assert isinstance(named, KeeperError)
+    assert named.code == "scale_failed"
+
+
+def test_packs_are_cut_and_signed_for_nodes(catalogue: Path, tmp_path: Path) -> None:
+    path, out, key = tmp_path / "fields.parquet", tmp_path / "country", tmp_path / "key"
+    shapes = geopandas.GeoSeries([Polygon(field.boundary) for field in FIELDS], crs=4326)
+    ids = [field.id for field in FIELDS]
+    geopandas.GeoDataFrame({"field": ids}, geometry=shapes).to_parquet(path)
+    words = [
+        "scenes", "scale", "--catalog", str(catalogue), "--fields", str(path), "--since",
+        "2022-01-01", "--until", "2022-02-28", "--bands", "red,nir", "--out", str(out),
+        "--group", "12", "--key", str(key), "--json",
+    ]  # fmt: skip
+    assert CliRunner().invoke(cli.main, ["keys", "new", "--out", str(key)]).exit_code == 0
+    assert CliRunner().invoke(cli.main, words).exit_code == 2  # a key, but no packs
+    said = CliRunner().invoke(cli.main, [*words, "--packs"], catch_exceptions=False)
+    assert json.loads(said.stdout)["packs"] == 3
+    (tmp_path / "trust").mkdir()
+    (tmp_path / "trust" / "hub.pub").write_bytes(Path(f"{key}.pub").read_bytes())
+    trusted, windows = trusted_keys(tmp_path), 0
+    for pack in (out / "packs").glob("*.ghw"):
+        with pack.open("rb") as file:
+            assert verify(pack, file, WINDOWS, trusted).name == pack.stem
+            packed = PackSource(file).fields
+            windows += sum(len(stack.days) for each in packed for stack in each.stacks)
+    seen = results(out).ndvi_mean.map(lambda values: np.isfinite(values).sum()).sum()
+    assert windows == seen > 60

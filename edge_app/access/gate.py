@@ -149,7 +149,10 @@ class Gate:
         Raises PersonError ``weak_pin``, ``weak_passphrase``; BusyError.
         """
         secrets.refuse_weak(secret, person.role, person.name)
-        self._people.set_secret(person.id, secrets.hashed(secret))
+        self._keep_secret(actor, person, secrets.hashed(secret), but)
+
+    def _keep_secret(self, actor: str, person: Person, kept: str, but: str | None) -> None:
+        self._people.set_secret(person.id, kept)
         self._failures.right(person.id)
         self._audit.append(actor, Action.SECRET_CHANGED, person.id)
         self.end_sessions(actor, person.id, but=but)
@@ -184,9 +187,10 @@ class Gate:
         if person is None:
             raise PersonError("bad_code", "this code is wrong, used or too old")
         secrets.refuse_weak(secret, person.role, person.name)
+        kept = secrets.hashed(secret)  # may be refused: the code must then still be good
         if self.codes.take(code, Purpose.INVITATION) is None:
             raise PersonError("bad_code", "this code is wrong, used or too old")
-        self.change_secret(person.id, person, secret, but=None)
+        self._keep_secret(person.id, person, kept, None)
         return person
 
     def pairing_code(self, actor: str, person: Person) -> str:

@@ -88,7 +88,7 @@ def refuse_weak(secret: str, role: Role, name: str = "") -> None:
     """
     text = normal(secret)
     digits = text.replace(" ", "")
-    if role in _WITH_PIN and (digits.isdigit() or not text):
+    if role in _WITH_PIN and (digits.isdecimal() or not text):
         if _guessable(digits):
             raise PersonError("weak_pin", "a PIN has six digits or more and is not easy to guess")
         return

@@ -9,11 +9,11 @@ from flask import Response, jsonify, request
 from edge_app.access.guard import ground, the_person
 from edge_app.agent import exchange
 from edge_app.agent.api import blueprint, body_stream, words
-from edge_app.agent.drafts import MAX_EVENT_BYTES, draft_of, event_json
+from edge_app.agent.drafts import MAX_EVENT_BYTES, TABLET_KINDS, draft_of, event_json
 from edge_app.agent.intake import receipt_json, state_of, take_event
 from edge_app.agent.strict_json import parse, read_body
 from field_data.errors import PersonError
-from field_data.events import Event
+from field_data.events import Event, Kind
 from field_data.ids import is_id
 from field_data.people import Person, Role
 
@@ -41,24 +41,33 @@ def _at(place: str, code: str) -> list[dict[str, str]]:
 def events() -> Response:
     """Records numbered above ``after``, in order: ``events``, ``next`` to go on from, ``more``.
 
-    An agent is shown their own; ``mine=1`` asks for that as an agronomist.
+    An agent is shown their own; ``mine=1`` asks for that as an agronomist.  ``erased`` are ids that
+    were erased meanwhile, whoever recorded them: a tablet that has one drops it.
     """
     after, person = _number("after"), the_person()
     wish = _number("mine", 1)
     mine = person.role is Role.AGENT or wish == 1
     found: list[dict[str, Any]] = []
-    looked, at = 0, after
+    looked, at, more = 0, after, True
+    erased: list[str] = []
     while len(found) < _PAGE and looked < _LOOKED_AT:
         batch = ground().events.since(at, _PAGE - len(found))
         if not batch:
-            return jsonify({"events": found, "next": at, "more": False})
+            more = False
+            break
         looked, at = looked + len(batch), batch[-1].seq
-        found += [_shown(event) for event in batch if not mine or _is_of(event, person)]
-    return jsonify({"events": found, "next": at, "more": True})
+        erased += [id for event in batch for id in _erased_by(event)]
+        found += [_shown(event) for event in batch if _is_for(event, person, mine)]
+    return jsonify({"events": found, "erased": erased, "next": at, "more": more})
 
 
-def _is_of(event: Event, person: Person) -> bool:
-    return event.author == person.id and not event.erased
+def _erased_by(event: Event) -> list[str]:
+    return list(event.body.get("events", ())) if event.kind is Kind.ERASURE else []
+
+
+def _is_for(event: Event, person: Person, mine: bool) -> bool:
+    there = event.kind in TABLET_KINDS and not event.erased
+    return there and (event.author == person.id or not mine)
 
 
 def _shown(event: Event) -> dict[str, Any]:

@@ -11,8 +11,9 @@ from field_data.errors import PersonError
 
 MAX_DEPTH = 24
 _CHUNK = 64 * 1024
-# Inside a string brackets mean nothing; an unfinished string reaches to the end.
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*(?:"|$)', re.DOTALL)
+# Inside a string brackets mean nothing; an unfinished string reaches to the end.  Possessive, so
+# that it never goes back: a line of backslashes would cost an hour, a photo half a gigabyte.
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _BRACKETS = re.compile(rb"[\[\]{}]")
 _MAX_INTEGER = 2**53 - 1
 

@@ -60,6 +60,7 @@ TEXTS: dict[str, LazyString] = {
     "needs_https": _l("Places can only be taken when the app was opened with https."),
     "keep": _l("Keep"),
     "kept_here": _l("Kept on this tablet."),
+    "already_kept": _l("Another window kept this already. Correct the record there."),
     "throw_away": _l("Throw away"),
     "throw_away_sure": _l("Throw this draft away? It cannot be brought back."),
     "look_again": _l("One answer is missing or cannot be right."),

@@ -18,7 +18,7 @@
   const address = () => {
     const day = told.days[when.value], from = before.value;
     const shown = { after: day, before: from || day, change: `${from}..${day}` }[view];
-    return told.tiles.replace("INDEX", index.value).replace("WHEN", shown).replace("0/0/0", "{z}/{x}/{y}");
+    return told.tiles.replace("INDEX", index.value).replace("WHEN", shown).replace("/0/0/0.png", "/{z}/{x}/{y}.png");
   };
   const draw = () => {
     layer = L.tileLayer(address(), { maxNativeZoom: 16, className: "pixels", day: true }).addTo(map);

@@ -68,7 +68,7 @@ sys.stdout.buffer.write(data.tobytes())
 
 
 def gdal(url: str, window: Pixels, options: dict[str, str]) -> bytes:
-    """Pixels by rasterio in a process of its own, so that no cache helps; b"" when it fails or hangs."""
+    """Pixels by rasterio in a process of its own (no cache helps); b"" when it fails or hangs."""
     said = json.dumps([url, options, *window])
     command = [sys.executable, "-c", _GDAL, said]
     try:

@@ -93,6 +93,7 @@ async function install() {
 
 // A full disk is met at any write: say so once, wherever it was, and where the way out is.
 window.addEventListener("unhandledrejection", ({ reason }) => {
+  if (reason instanceof db.AlreadyKept) announce(t("already_kept"), true);
   if (!(reason instanceof db.StorageFull)) return;
   announce(t("storage_full"), true);
   byId("full").replaceChildren(h("a", { class: "button bad", href: "#/more" }, icon("warning"), h("span", {}, tt("storage_full_export"))));

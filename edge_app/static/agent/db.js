@@ -8,6 +8,8 @@
 const { openDB } = window.idb; // vendor/idb.js, loaded before this
 
 export class StorageFull extends Error {}
+// The draft was kept or thrown away in another window.
+export class AlreadyKept extends Error {}
 
 let opened;
 const open = () => (opened ||= openDB("ghalla", 1, {
@@ -52,9 +54,18 @@ export const setMeta = (name, value) => write(["meta"], (store) => store.put(val
 
 export const drafts = async () => (await open()).getAll("drafts");
 export const draft = async (id) => (await open()).get("drafts", id);
-export const putDraft = (value) => write(["drafts"], (store) => store.put(value));
+// What has become a record is no draft any more, whatever another window still writes: it would be
+// kept a second time.
+async function mustBeOpen(records, id) {
+  if (((await records.get(id))?.state ?? "refused") !== "refused") throw new AlreadyKept();
+}
+export const putDraft = (value) => write(["drafts", "records"], async (d, r) => {
+  await mustBeOpen(r, value.id);
+  await d.put(value);
+});
 // Together, so that no tidying finds the photo while nothing needs it yet.
-export const attachPhoto = (value, photo) => write(["drafts", "photos"], async (d, p) => {
+export const attachPhoto = (value, photo) => write(["drafts", "records", "photos"], async (d, r, p) => {
+  await mustBeOpen(r, value.id);
   await p.put(photo);
   await d.put(value);
 });
@@ -63,7 +74,6 @@ export const records = async () => (await open()).getAll("records");
 export const record = async (id) => (await open()).get("records", id);
 export const waiting = async () => (await (await open()).getAllFromIndex("records", "state", "here")).sort((a, b) => a.made - b.made);
 export const photo = async (sha256) => (await open()).get("photos", sha256);
-export const allPhotos = async () => (await open()).getAll("photos");
 
 // Not heard by the pages: sending hundreds of photos would draw the screen as often.
 export async function photoSent(sha256, sent) {
@@ -74,6 +84,7 @@ export async function photoSent(sha256, sent) {
 
 // A draft becomes a record in one step: at no moment are there none or two of it.
 export const finishDraft = (draftId, value, replaced) => write(["drafts", "records"], async (d, r) => {
+  if (!(await d.get(draftId))) throw new AlreadyKept();
   if (replaced && replaced !== value.id) await r.delete(replaced);
   await r.put(value);
   await d.delete(draftId);
@@ -97,7 +108,9 @@ export const receive = (events) => write(["records"], async (store) => {
   }
 });
 
-export const dropRecord = (id) => write(["records"], (store) => store.delete(id));
+export const dropRecords = (ids) => write(["records"], async (store) => {
+  for (const id of ids) await store.delete(id);
+});
 export const dropDraft = (id) => write(["drafts"], (store) => store.delete(id));
 
 // Photos that neither a draft nor an unsent record needs.

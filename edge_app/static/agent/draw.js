@@ -10,13 +10,15 @@ const MOST_POINTS = 200, COARSE_M = 15;
 
 export async function screen(known, vocabulary, author, old = null) {
   const { showMap } = await import("./map.js");
-  const points = old ? old.boundary.slice(0, -1) : [];
-  let map, fix = null, source = old?.source || "drawn", stop = () => {};
+  // Half a field walked is half an hour: what was marked before the tablet died is there again.
+  const kept = await db.meta("drawing"), mine = kept?.field === (old?.id || "") ? kept : null;
+  const points = mine?.points || (old ? old.boundary.slice(0, -1) : []);
+  let map, fix = null, source = mine?.source || old?.source || "drawn", stop = () => {}, ended = false;
 
   const box = h("div", { class: "map", role: "application", "aria-label": t("map") });
   const area = h("p", { class: "area", "aria-live": "polite" });
   const where = h("p", { class: "where" });
-  const undo = button(tt("undo"), "again", () => { points.pop(); draw(); });
+  const undo = button(tt("undo"), "again", () => { points.pop(); changed(); });
   const corner = button(tt("mark_corner"), "near", () => {
     if (!fix) { announce(t("no_gps"), true); return; }
     source = "walked";
@@ -28,7 +30,11 @@ export async function screen(known, vocabulary, author, old = null) {
   function add(point) {
     if (points.length >= MOST_POINTS) return;
     points.push(point);
+    changed();
+  }
+  function changed() {
     draw();
+    return db.setMeta("drawing", { field: old?.id || "", points: [...points], source });
   }
   function draw() {
     map?.draw(points);
@@ -43,24 +49,23 @@ export async function screen(known, vocabulary, author, old = null) {
     map?.here(found, first && points.length === 0);
   }
 
-  const farm = h("select", { id: "farm", onchange: () => { fresh.hidden = farm.value !== ""; } },
-    [...known.farms.values()].map((each) => h("option", { value: each.id }, each.name)), h("option", { value: "" }, t("new_farm")));
-  const fresh = h("div", { class: "question", hidden: known.farms.size > 0 }, h("label", { class: "label", for: "farm-name" }, tt("farm_name")),
-    h("input", { type: "text", id: "farm-name", maxlength: 80, dir: "auto" }));
-  const name = h("input", { type: "text", id: "field-name", maxlength: 80, dir: "auto" });
-  const crop = h("select", { id: "field-crop" }, h("option", { value: "" }, t("choose")), vocabulary.crops.map((each) => h("option", { value: each.code }, said(each.name))));
+  const { farm, farmName, name, crop, parts } = answers(known, vocabulary, old);
 
   async function finish() {
-    const farmName = fresh.querySelector("input").value.trim();
-    const wrong = (points.length < 3 && "three_corners") || (crosses(points) && "sides_cross") || (!name.value.trim() && "field_name") || (farm.value === "" && !farmName && "farm_name");
+    const newFarm = farmName.value.trim();
+    const wrong = (points.length < 3 && "three_corners") || (crosses(points) && "sides_cross") || (!name.value.trim() && "field_name") || (farm.value === "" && !newFarm && "farm_name");
     if (wrong) { announce(t(wrong), true); return; }
+    if (ended) return;
+    ended = true;
     const farmId = farm.value || db.newId(), fieldId = old?.id || db.newId(), at = await moment();
-    const events = farm.value ? [] : [event("farm", farmId, { name: farmName })];
+    const events = farm.value ? [] : [event("farm", farmId, { name: newFarm })];
     events.push(event("field", fieldId, {
       farm: farmId, name: name.value.trim(), boundary: [...points, points[0]], area_ha: Number(area_ha(points).toFixed(4)),
       source, crop: crop.value || null,
     }, old?.event));
-    await db.putRecords(events.map((each, n) => ({ id: each.id, event: each, state: "here", made: Date.now() + n, problem: null })));
+    const records = events.map((each, n) => ({ id: each.id, event: each, state: "here", made: Date.now() + n, problem: null }));
+    try { await db.putRecords(records); } catch (error) { ended = false; throw error; }
+    await db.setMeta("drawing", null);
     announce(t("kept_here"));
     location.hash = `#/field/${fieldId}`;
     sync();
@@ -73,26 +78,31 @@ export async function screen(known, vocabulary, author, old = null) {
   const root = h("form", { novalidate: true, onsubmit: (event) => { event.preventDefault(); finish(); } },
     h("h1", {}, tt(old ? "change_field" : "new_field")), h("p", {}, tt(canLocate() ? "how_to_draw" : "how_to_draw_map")), box,
     area, where, h("div", { class: "pair" }, canLocate() && corner, undo),
-    h("section", { class: "box" },
-      h("div", { class: "question" }, h("label", { class: "label", for: "farm" }, tt("farm")), farm), fresh,
-      h("div", { class: "question" }, h("label", { class: "label", for: "field-name" }, tt("field_name")), name),
-      h("div", { class: "question" }, h("label", { class: "label", for: "field-crop" }, tt("crop")), crop)),
+    h("section", { class: "box" }, parts),
     h("button", { type: "submit", class: "button main" }, icon("check"), h("span", {}, tt("keep"))));
 
-  if (old) {
-    farm.value = old.farm;
-    name.value = old.name;
-    crop.value = old.crop || "";
-    fresh.hidden = true;
-  }
   draw();
   return {
     root,
     async shown() {
-      map = await showMap(box, known.fields, { drawing: true, onTap: add, around: old?.boundary });
+      map = await showMap(box, known.fields, { drawing: true, onTap: add, around: points.length > 1 ? points : null });
       draw();
       if (canLocate()) stop = follow(heard, () => {});
     },
     hidden() { stop(); map?.stop(); },
   };
+}
+
+// What is asked beside the boundary: the farm (or the name of a new one), the field's name, the crop.
+function answers({ farms }, { crops }, old) {
+  const name = h("input", { type: "text", id: "field-name", maxlength: 80, dir: "auto", value: old?.name });
+  const farmName = h("input", { type: "text", id: "farm-name", maxlength: 80, dir: "auto" });
+  const asked = (field, label, hidden = false) => h("div", { class: "question", hidden }, h("label", { class: "label", for: field.id }, tt(label)), field);
+  const fresh = asked(farmName, "farm_name", farms.size > 0);
+  const farm = h("select", { id: "farm", onchange: () => { fresh.hidden = farm.value !== ""; } },
+    [...farms.values()].map((each) => h("option", { value: each.id }, each.name)), h("option", { value: "" }, t("new_farm")));
+  const crop = h("select", { id: "field-crop" }, h("option", { value: "" }, t("choose")), crops.map((each) => h("option", { value: each.code }, said(each.name))));
+  if (old) Object.assign(farm, { value: old.farm });
+  crop.value = old?.crop || "";
+  return { farm, farmName, name, crop, parts: [asked(farm, "farm"), fresh, asked(name, "field_name"), asked(crop, "crop")] };
 }

@@ -46,7 +46,7 @@ export async function imported(file, progress) {
       if (!item.ok) sum.refused.push(item);
       else if (item.event) {
         sum.kept += 1;
-        if (item.state === "erased") await db.dropRecord(item.event);
+        if (item.state === "erased") await db.dropRecords([item.event]);
         else await db.amendRecord(item.event, { state: item.state, seq: item.seq, problem: null });
       }
     }

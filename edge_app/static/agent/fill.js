@@ -43,129 +43,167 @@ export async function reopen(record, form, author) {
   return draft;
 }
 
-export async function screen(draft, form, vocabulary, land) {
-  const all = questions(form), blocks = new Map(), fields = new Map();
-  let saving = Promise.resolve();
+export function screen(draft, form, vocabulary, land) {
+  const sheet = new Sheet(draft, form, vocabulary);
+  return sheet.page(fieldName(land, draft.field) || t("no_field"));
+}
 
-  async function change(redraw = false, photo = null) {
-    count();
-    refresh();
-    if (redraw) all.filter((q) => q.type === "condition").forEach(drawField);
-    const snapshot = structuredClone(draft);
-    const done = saving.then(() => (photo ? db.attachPhoto(snapshot, photo) : db.putDraft(snapshot)));
-    saving = done.catch(() => {});
+// One form being filled in: the draft, and what of it is on the page.
+class Sheet {
+  constructor(draft, form, vocabulary) {
+    Object.assign(this, { draft, form, vocabulary, questions: questions(form), ended: false });
+    this.blocks = new Map();
+    this.sections = new Map();
+    this.saving = Promise.resolve();
+    this.where = h("p", { class: "where" });
+    this.change = this.change.bind(this);
+  }
+
+  page(name) {
+    const { draft } = this, sections = this.form.sections.map((section) => this.section(section));
+    this.questions.forEach((q) => this.draw(q));
+    this.refresh();
+    this.locate();
+    return h("form", { class: "fill", novalidate: true, onsubmit: (event) => { event.preventDefault(); this.finish(); } },
+      h("h1", {}, shown(this.form.title)),
+      h("p", { class: "lead" }, icon("leaf"), h("bdi", {}, name)),
+      draft.supersedes && notice("", "again", h("p", {}, tt("correcting"))),
+      sections,
+      h("section", { class: "box" }, h("h2", {}, tt("place")), this.where, locator((found) => this.setPlace(found)), !canLocate() && h("p", {}, tt("needs_https"))),
+      h("div", { class: "ends" },
+        h("button", { type: "submit", class: "button main" }, icon("check"), h("span", {}, tt("keep"))),
+        button(tt("throw_away"), "bin", () => this.discard(), "bad")));
+  }
+
+  section(section) {
+    const mine = this.questions.filter((q) => q.section === section).map((q) => this.block(q));
+    const made = h("section", { class: "box" }, h("h2", {}, shown(section.title)), mine);
+    this.sections.set(section.id, made);
+    return made;
+  }
+
+  block(q) {
+    const single = SINGLE.has(q.type) || q.filled_by, star = q.required && h("span", { class: "must", "aria-hidden": "true" }, " *");
+    const made = h(single ? "div" : "fieldset", { class: "question", id: `q-${q.id}` },
+      h(single ? "label" : "legend", { class: "label", for: single ? `in-${q.id}` : null }, shown(q.label), star),
+      said(q.hint || {}) && h("p", { class: "hint" }, shown(q.hint)),
+      h("div", { class: "in" }), h("p", { class: "odd" }), h("p", { class: "wrong" }));
+    this.blocks.set(q.id, made);
+    return made;
+  }
+
+  draw(q) {
+    this.part(q, ".in").replaceChildren(widget(q, this.draft, this.vocabulary, this.change));
+  }
+
+  part(q, selector) {
+    return this.blocks.get(q.id).querySelector(selector);
+  }
+
+  // After every answer: what is shown now, and the draft on the tablet's disk.
+  async change(redraw = false, photo = null) {
+    if (this.ended) return;
+    this.count();
+    this.refresh();
+    if (redraw) this.questions.filter((q) => q.type === "condition").forEach((q) => this.draw(q));
+    const snapshot = structuredClone(this.draft);
+    const done = this.saving.then(() => (photo ? db.attachPhoto(snapshot, photo) : db.putDraft(snapshot)));
+    this.saving = done.catch(() => {});
     await done;
   }
 
+  refresh() {
+    const values = standing(this.form, this.draft.values);
+    for (const q of this.questions) {
+      const value = values[q.id];
+      this.blocks.get(q.id).hidden = !isShown(q, values);
+      if (q.calculate || q.filled_by) this.part(q, "output").textContent = typeof value === "number" ? `${number(value, 3)} ${q.unit || ""}` : "—";
+      this.part(q, ".odd").textContent = outside(value, q.unusual) ? t("unusual") : "";
+    }
+    for (const [id, section] of this.sections) {
+      section.hidden = this.questions.every((q) => q.section.id !== id || this.blocks.get(q.id).hidden);
+    }
+  }
+
   // What the node counts in a photo, where it is in reach; else the person counts alone.
-  async function count() {
-    for (const q of all.filter((each) => each.filled_by === "trap_counter")) {
+  async count() {
+    const { draft } = this;
+    for (const q of this.questions.filter((each) => each.filled_by === "trap_counter")) {
       const trap = draft.values[q.of[0]], sha256 = draft.values[q.of[1]]?.[0], asked = `${trap} ${sha256}`;
       if (!COUNTED.has(trap) || !sha256 || draft.asked === asked) continue;
       draft.asked = asked;
       try {
         const body = originals.get(sha256) || (await db.photo(sha256)).bytes;
         const { said: answer } = await call("POST", `count?trap=${trap}`, { body, type: "image/jpeg", patience_s: 20 });
-        if (answer.count !== null && draft.asked === asked) await fillIn(q, answer.count);
+        if (answer.count !== null && draft.asked === asked) await this.fillIn(q, answer.count);
       } catch { draft.asked = null; }
     }
   }
 
-  async function fillIn(q, value) {
-    draft.values[q.id] = value;
-    for (const other of all.filter((each) => each.prefill && isEmpty(draft.values[each.id]))) {
-      draft.values[other.id] = evaluate(other.prefill, draft.values);
-      drawField(other);
+  async fillIn(q, value) {
+    const { values } = this.draft;
+    values[q.id] = value;
+    for (const other of this.questions.filter((each) => each.prefill && isEmpty(values[each.id]))) {
+      values[other.id] = evaluate(other.prefill, values);
+      this.draw(other);
     }
-    await change();
+    await this.change();
   }
 
-  function refresh() {
-    const values = standing(form, draft.values);
-    for (const q of all) {
-      const block = blocks.get(q.id), value = values[q.id];
-      block.hidden = !isShown(q, values);
-      if (q.calculate || q.filled_by) block.querySelector("output").textContent = typeof value === "number" ? `${number(value, 3)} ${q.unit || ""}` : "—";
-      block.querySelector(".odd").textContent = outside(value, q.unusual) ? t("unusual") : "";
-    }
-    for (const section of form.sections) {
-      sections.get(section.id).hidden = section.questions.every((q) => blocks.get(q.id).hidden);
-    }
+  // Without a tap where the person has agreed before; nothing waits for it.
+  locate() {
+    this.where.replaceChildren(placeText(this.draft.place));
+    if (!this.draft.place && canLocate()) locate().then((found) => (this.draft.place ? null : this.setPlace(found))).catch(() => {});
   }
 
-  const drawField = (q) => fields.get(q.id).replaceChildren(widget(q, draft, vocabulary, change));
-
-  function block(q) {
-    const single = SINGLE.has(q.type), label = shown(q.label), hint = said(q.hint || {});
-    const star = q.required && h("span", { class: "must", "aria-hidden": "true" }, " *");
-    const field = h("div", { class: "in" });
-    fields.set(q.id, field);
-    const parts = [
-      single ? h("label", { class: "label", for: `in-${q.id}` }, label, star) : h("legend", { class: "label" }, label, star),
-      hint && h("p", { class: "hint" }, shown(q.hint)), field, h("p", { class: "odd" }), h("p", { class: "wrong" }),
-    ];
-    const made = h(single ? "div" : "fieldset", { class: "question", id: `q-${q.id}` }, parts);
-    blocks.set(q.id, made);
-    return made;
+  async setPlace(found) {
+    this.draft.place = found;
+    this.where.replaceChildren(placeText(found));
+    await this.change();
   }
 
-  const sections = new Map(form.sections.map((section) => [section.id, h("section", { class: "box" },
-    h("h2", {}, shown(section.title)), section.questions.map((q) => block(all.find((each) => each.id === q.id))))]));
-  all.forEach(drawField);
-  refresh();
-
-  function complain(found) {
-    for (const element of blocks.values()) element.querySelector(".wrong").textContent = "";
-    for (const { question, code, details } of found) {
-      const place = blocks.get(question)?.querySelector(".wrong");
-      if (place) place.textContent = explain(code, details);
-    }
-    const first = blocks.get(found[0].question) || sections.values().next().value;
+  complain(found) {
+    for (const q of this.questions) this.part(q, ".wrong").textContent = "";
+    for (const { question, code, details } of found) this.part({ id: question }, ".wrong").textContent = explain(code, details);
+    const first = this.blocks.get(found[0].question);
     first.scrollIntoView({ block: "center" });
     first.querySelector("input, select, textarea, button")?.focus({ preventScroll: true });
-    announce(found[0].question ? t("look_again") : explain(found[0].code, found[0].details), true);
+    announce(t("look_again"), true);
   }
 
-  async function finish() {
-    const values = standing(form, draft.values), found = faults(form, values);
-    if (found.length) { complain(found); return; }
-    await saving;
-    await keep(draft, values);
+  async finish() {
+    const values = standing(this.form, this.draft.values), found = faults(this.form, values);
+    if (found.length) { this.complain(found); return; }
+    if (this.ended) return;
+    this.ended = true;
+    try {
+      await this.saving;
+      await keep(this.draft, values);
+    } catch (error) {
+      this.ended = false; // the tablet is full: the draft is still there
+      throw error;
+    }
     announce(t("kept_here"));
-    location.hash = draft.field ? `#/field/${draft.field}` : "#/";
+    location.hash = this.draft.field ? `#/field/${this.draft.field}` : "#/";
     sync();
   }
 
-  const where = h("p", { class: "where" });
-  const showPlace = () => where.replaceChildren(placeText(draft.place));
-  const setPlace = async (found) => { draft.place = found; showPlace(); await change(); };
-  showPlace();
-  // Without a tap where the person has agreed before; nothing waits for it.
-  if (!draft.place && canLocate()) locate().then((found) => (draft.place ? null : setPlace(found))).catch(() => {});
-
-  const root = h("form", { class: "fill", novalidate: true, onsubmit: (event) => { event.preventDefault(); finish(); } },
-    h("h1", {}, shown(form.title)),
-    h("p", { class: "lead" }, icon("leaf"), h("bdi", {}, fieldName(land, draft.field) || t("no_field"))),
-    draft.supersedes && notice("", "again", h("p", {}, tt("correcting"))),
-    [...sections.values()],
-    h("section", { class: "box" }, h("h2", {}, tt("place")), where, locator(setPlace), !canLocate() && h("p", {}, tt("needs_https"))),
-    h("div", { class: "ends" },
-      h("button", { type: "submit", class: "button main" }, icon("check"), h("span", {}, tt("keep"))),
-      button(tt("throw_away"), "bin", () => discard(draft), "bad")));
-  return root;
-}
-
-async function discard(draft) {
-  if (!confirm(t("throw_away_sure"))) return;
-  await db.dropDraft(draft.id);
-  await db.tidyPhotos();
-  location.hash = "#/";
+  async discard() {
+    if (!confirm(t("throw_away_sure"))) return;
+    this.ended = true;
+    await this.saving;
+    await db.dropDraft(this.draft.id);
+    await db.tidyPhotos();
+    location.hash = "#/";
+  }
 }
 
 export async function keep(draft, values) {
+  // Of photos too only those whose question is shown.
+  const photos = [...new Set(draft.photoQuestions.flatMap((id) => values[id] || []))];
   const event = {
     id: draft.id, kind: "observation", subject: draft.field, author: draft.author, at: await moment(),
-    body: { form: draft.form, version: draft.version, values, place: draft.place }, photos: draft.photos, supersedes: draft.supersedes,
+    body: { form: draft.form, version: draft.version, values, place: draft.place }, photos, supersedes: draft.supersedes,
   };
   const record = { id: draft.id, event, state: "here", made: Date.now(), problem: null };
   await db.finishDraft(draft.id, record, draft.replaces);

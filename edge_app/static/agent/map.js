@@ -24,6 +24,7 @@ export async function showMap(box, fields, { drawing = false, around = null, onT
   const map = L.map(box, { attributionControl: false, minZoom: 4, maxZoom: 20, zoomAnimation: false });
   map.zoomControl.setPosition(document.dir === "rtl" ? "topright" : "topleft");
   L.DomUtil.addClass(box, "paper");
+  box.dir = "ltr"; // as Leaflet places its labels
   const outlines = L.featureGroup([...fields.values()].map((field) => outline(L, field, drawing)));
   outlines.addTo(map);
   const own = L.featureGroup().addTo(map), me = L.featureGroup().addTo(map);

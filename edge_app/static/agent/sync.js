@@ -13,25 +13,28 @@ const KEPT = ["forms", "vocabulary", "land"];
 // "idle", "sending", "unreachable", "signin", "trouble"
 export const status = { now: "idle", done: 0, of: 0, said: "" };
 export const news = new EventTarget();
-let pause_s = FIRST_PAUSE_S, timer, again = false, fetched = 0;
+let pause_s = FIRST_PAUSE_S, timer, again = false, running = false, fetched = 0;
 
 function tell(now, more = {}) {
   Object.assign(status, { now, said: "" }, more);
   news.dispatchEvent(new Event("change"));
 }
 
-// Start soon, in one window of the app at a time; whoever asks meanwhile gets another round.
+// Send and fetch, in one window of the app at a time; whoever asks meanwhile gets another round.
 export async function sync(all = false) {
   clearTimeout(timer);
   again = true;
   if (all) fetched = 0;
-  await navigator.locks.request("ghalla-sync", { ifAvailable: true }, async (lock) => {
-    if (!lock) return;
+  if (running) return;
+  running = true;
+  await navigator.locks.request("ghalla-sync", async () => {
     while (again) {
       again = false;
       await round();
     }
   });
+  running = false;
+  if (again) await sync();
 }
 
 async function round() {
@@ -132,7 +135,7 @@ async function sendEvent(record, second = false) {
   try {
     const { said } = await call("PUT", `events/${record.id}`, json(record.event));
     // Erased on the node on somebody's wish: it must not stay here either.
-    if (said.state === "erased") await db.dropRecord(record.id);
+    if (said.state === "erased") await db.dropRecords([record.id]);
     else await db.amendRecord(record.id, { state: said.state, seq: said.seq, node: said.node, warnings: said.warnings, problem: null });
   } catch (error) {
     // The node tidied photos away that no record used yet: send them once more.
@@ -159,6 +162,7 @@ async function fetchRecords() {
     const { said } = await call("GET", `events?mine=1&after=${after}`);
     const states = new Map(sent.map((each) => [each.id, each.state]));
     const fresh = said.events.filter((each) => states.get(each.id) !== each.state);
+    if (said.erased.length) await db.dropRecords(said.erased);
     if (fresh.length) await db.receive(fresh.map(asRecord));
     if (!said.more) return;
     after = said.next;
