@@ -46,6 +46,12 @@ class Grid:
         south = self.top - PIXEL_M * self.height
         return self.left, south, self.left + PIXEL_M * self.width, self.top
 
+    def grown(self, pixels: int) -> Grid:
+        """With so many pixels more on every side."""
+        far = PIXEL_M * pixels
+        height, width = self.height + 2 * pixels, self.width + 2 * pixels
+        return Grid(self.epsg, self.left - far, self.top + far, height, width)
+
 
 def utm_epsg(lon: float, lat: float) -> int:
     """EPSG code of the WGS 84 / UTM zone of a place: zones of 6 degrees (EPSG 7-2)."""

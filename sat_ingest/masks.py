@@ -22,6 +22,7 @@ CLOUD = (8, 9, 10)
 SHADOW = (2, 3)
 SNOW = 11
 NO_DATA = 0
+DEFECTIVE = 1
 LAST_CLASS = 11
 # Edges of clouds are thinner than the classifier sees; 20 m is one pixel of SCL, so this is three.
 CLOUD_MARGIN_M = 60
@@ -58,6 +59,16 @@ def scene_mask(
     near = grown(_IS_CLOUD[scl], round(cloud_margin_m / PIXEL_M))
     near |= grown(_IS_SHADOW[scl], round(shadow_margin_m / PIXEL_M))
     return SceneMask(_IS_USABLE[scl] & ~near, scl == SNOW, covered)
+
+
+def cut_out(scl: NDArray[np.uint8], pixels: int) -> NDArray[np.uint8]:
+    """SCL without its outer ``pixels``, what a cloud in them spoils being marked as defective.
+
+    So the mask of the part is that of the whole, also for clouds just outside.
+    """
+    part = scl[..., pixels:-pixels, pixels:-pixels]
+    spoilt = scene_mask(part).usable & ~scene_mask(scl).usable[..., pixels:-pixels, pixels:-pixels]
+    return np.where(spoilt, np.uint8(DEFECTIVE), part)
 
 
 def grown(mask: Mask, pixels: int) -> Mask:
