@@ -137,6 +137,15 @@ def test_a_run_that_was_stopped_goes_on(job: Job) -> None:
     assert not any((job.out / "scratch").glob("*"))
 
 
+def test_what_a_power_cut_spoiled_is_done_again(job: Job) -> None:
+    group = groups(FIELDS[:4], 4)[0]
+    scratch = job.out / "scratch" / group.name
+    scratch.mkdir(parents=True)
+    (scratch / "archive.db").write_bytes(b"spoiled" * 1000)
+    assert work(group, job).fields == 4
+    assert len(results(job.out)) == 4
+
+
 def test_results_of_two_jobs_are_not_mixed(job: Job) -> None:
     scale._same_job(job)
     with pytest.raises(PersonError) as error:
