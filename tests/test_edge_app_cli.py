@@ -122,7 +122,9 @@ def test_init_check_and_model_list(tmp_path: Path) -> None:
     assert said(ghalla("init", "--home", home, "--json")) == [made]
     [health] = said(ghalla("check", "--home", home, "--json"))
     parts = {part["name"] for part in health["parts"]}
-    assert parts == {"store", "disk", "model", "traps", "clock", "advice", "languages"}
+    assert parts == {
+            "store", "disk", "model", "traps", "clock", "advice", "languages", "satellite", "audit",
+        }  # fmt: skip
     models = json.loads(ghalla("model", "list", "--json").stdout)
     assert models[0]["name"] == "leaf_health"
     shown = ghalla("model", "list").stdout
