@@ -32,6 +32,8 @@ from field_data.types import Instant, Trust
 TABLE = "events"
 REFUSED = "events_refused"
 BARRED = "subjects_erased"
+# Of one id: a tablet that makes up its content anew at every try must not fill the disk.
+MOST_REFUSED = 20
 _NEVER = Instant(0.0, Trust.UNKNOWN)
 
 
@@ -123,10 +125,10 @@ class EventLog:
         erased at once.  Inside `DocumentStore.transaction` it joins what else is written there.
 
         Raises:
-            PersonError: ``id_taken`` when another event has that id (what came is kept for the
-                keeper to look at), ``nothing_to_correct`` when ``supersedes`` is not known here,
-                ``photo_missing`` with the ``photos`` that are not here, ``too_deep``,
-                ``too_large``, ``not_json``.
+            PersonError: ``id_taken`` when another event has that id (what came, of one id the first
+                `MOST_REFUSED`, is kept for the keeper to look at), ``nothing_to_correct`` when
+                ``supersedes`` is not known here, ``photo_missing`` with the ``photos`` that are
+                not here, ``too_deep``, ``too_large``, ``not_json``.
             KeeperError: ``disk_full``.
         """
         said = plain(_said(draft))
@@ -165,7 +167,8 @@ class EventLog:
             if kept is None or kept.erased:  # a moment ago: then this must not stay either
                 return
             before = self._refused.search(where("id") == said["id"])
-            if not any({**row, **said} == row for row in before):
+            known = any({**row, **said} == row for row in before)
+            if not known and len(before) < MOST_REFUSED:
                 self._refused.insert({"received": asdict(now()), **said})
 
     def erase(self, ids: Iterable[str]) -> list[str]:
