@@ -32,6 +32,8 @@ from field_data.types import Instant, Trust
 TABLE = "events"
 REFUSED = "events_refused"
 BARRED = "subjects_erased"
+# Of one id: a tablet that makes up its content anew at every try must not fill the disk.
+MOST_REFUSED = 20
 _NEVER = Instant(0.0, Trust.UNKNOWN)
 
 
@@ -48,7 +50,7 @@ class Kind(StrEnum):
 
 
 # What else than its subject an event about land is about.
-_BELONGS_TO = {Kind.FARM: "owner", Kind.FIELD: "farm", Kind.SEASON: "field"}
+_BELONGS_TO: Mapping[str, str] = {Kind.FARM: "owner", Kind.FIELD: "farm", Kind.SEASON: "field"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +125,10 @@ class EventLog:
         erased at once.  Inside `DocumentStore.transaction` it joins what else is written there.
 
         Raises:
-            PersonError: ``id_taken`` when another event has that id (what came is kept for the
-                keeper to look at), ``nothing_to_correct`` when ``supersedes`` is not known here,
-                ``photo_missing`` with the ``photos`` that are not here, ``too_deep``,
-                ``too_large``, ``not_json``.
+            PersonError: ``id_taken`` when another event has that id (what came, of one id the first
+                `MOST_REFUSED`, is kept for the keeper to look at), ``nothing_to_correct`` when
+                ``supersedes`` is not known here, ``photo_missing`` with the ``photos`` that are
+                not here, ``too_deep``, ``too_large``, ``not_json``.
             KeeperError: ``disk_full``.
         """
         said = plain(_said(draft))
@@ -138,7 +140,8 @@ class EventLog:
             self._uses.remove_unused(draft.photos)  # sent again before it
         if known.erased or _said(known) == said:
             return Receipt(known, replayed=True)
-        self._refuse(said)
+        if not self.of_the_erased(draft):
+            self._refuse(said)
         raise PersonError("id_taken", f"another record is already called {draft.id}", id=draft.id)
 
     def _insert(self, draft: Draft, said: dict[str, Any]) -> Event:
@@ -164,7 +167,8 @@ class EventLog:
             if kept is None or kept.erased:  # a moment ago: then this must not stay either
                 return
             before = self._refused.search(where("id") == said["id"])
-            if not any({**row, **said} == row for row in before):
+            known = any({**row, **said} == row for row in before)
+            if not known and len(before) < MOST_REFUSED:
                 self._refused.insert({"received": asdict(now()), **said})
 
     def erase(self, ids: Iterable[str]) -> list[str]:
@@ -184,16 +188,18 @@ class EventLog:
     def bar(self, subjects: Iterable[str]) -> None:
         """From now on what comes about those persons, farms, fields and seasons is empty."""
         with self._store.transaction():
-            self._barred.insert_multiple({"subject": id} for id in subjects if not self._bars(id))
+            new = [id for id in dict.fromkeys(subjects) if not self._bars(id)]
+            self._barred.insert_multiple({"subject": id} for id in new)
+            for row in self._refused.all():
+                if set(_about(row)) & set(new):
+                    self._refused.remove(doc_ids=[row.doc_id])
 
     def of_the_erased(self, draft: Draft) -> bool:
         """Whether it corrects what was erased here, or is about what is barred (see `bar`)."""
         corrected = None if draft.supersedes is None else self.get(draft.supersedes)
         if corrected is not None and corrected.erased:
             return True
-        owner = draft.body.get(_BELONGS_TO.get(draft.kind, ""))
-        about = (draft.subject, owner) if draft.kind is not Kind.ERASURE else ()
-        return any(isinstance(id, str) and self._bars(id) for id in about)
+        return draft.kind is not Kind.ERASURE and any(map(self._bars, _about(_said(draft))))
 
     def _bars(self, subject: str) -> bool:
         return self._barred.contains(where("subject") == subject)
@@ -247,6 +253,12 @@ def standing(events: list[Event]) -> list[Event]:
     """The events that none of the others supersedes, in order."""
     gone = {event.supersedes for event in events}
     return [event for event in events if event.id not in gone]
+
+
+def _about(said: Mapping[str, Any]) -> list[str]:
+    """Ids of what an event is about: its subject, and what a piece of land belongs to."""
+    owner = said["body"].get(_BELONGS_TO.get(said["kind"], ""))
+    return [said["subject"], owner] if isinstance(owner, str) else [said["subject"]]
 
 
 def _said(draft: Draft) -> dict[str, Any]:

@@ -387,8 +387,8 @@ class TestExportFile:
     def test_a_file_of_nonsense_after_one_good_line_is_not_read_to_its_end(
         self, staff: Staff, agent: Any
     ) -> None:
-        junk: tuple[Any, ...] = (1, {"event": {}})
-        for nonsense in junk:
+        kinds: tuple[Any, ...] = (1, {"event": {}})
+        for nonsense in kinds:
             refused = self.send(agent, self.lines(staff) + [nonsense] * 10_000)
             assert (refused.status_code, refused.json["code"]) == (400, "not_an_export")
             assert staff.ground.events.last_seq() > 0

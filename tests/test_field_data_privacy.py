@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -143,6 +144,18 @@ def test_a_photo_sent_again_for_a_forgotten_record_does_not_stay(home: Home) -> 
     home.ground.photos.put(jpeg(10))
     assert home.ground.photos.has(village.photo)
     assert home.ground.events.append(_draft(seen)).event.erased
+    check_forgotten(home, village)
+
+
+def test_what_was_refused_about_the_forgotten_goes_too_and_is_kept_no_more(home: Home) -> None:
+    village, ground = Village(home.ground), home.ground
+    taken = _draft(village.events["next door"])
+    other = replace(taken, subject=village.field, body={"values": {"note": "Zineb too"}})
+    for _ in range(2):
+        with pytest.raises(PersonError, match="already called"):
+            ground.events.append(other)
+        ground.privacy.erase("keeper", village.farmer.id)
+        assert not ground.store.table("events_refused").all()
     check_forgotten(home, village)
 
 
