@@ -284,7 +284,11 @@ class CogSource:
                 ].copy()
                 for top, left, height, width in picture.strips()
             ]
-        samples = [np.concatenate([part.ravel() for part in parts]) for parts in (fields, strips)]
+        nothing = np.zeros(0, np.uint16)  # a file may hold no block at all
+        samples = [
+            np.concatenate([nothing, *(part.ravel() for part in parts)])
+            for parts in (fields, strips)
+        ]
         decided = boa.decide(scene.baseline, scene.offset_in_pixels, band, samples)
         self.decisions[scene.id] = decided
 

@@ -300,6 +300,16 @@ def test_a_file_that_is_damaged_where_it_comes_from_is_fetched_twice_and_no_more
     assert len(server.asked) == asked
 
 
+def test_a_band_without_a_single_block_is_only_missing(
+    server: RangeServer, store: BlockStore
+) -> None:
+    bands = bands_of()
+    bands["red"][:] = 0
+    write_scene(server.folder, "s", WHEN, bands, sparse_ok="YES")
+    [window] = windows(source(server, store, "s"), field_at("f", 40, 60))
+    assert list(window.bands) == ["nir"]
+
+
 def test_a_field_too_large_is_told(server: RangeServer, store: BlockStore) -> None:
     write_scene(server.folder, "s", WHEN, bands_of())
     cogs = source(server, store, "s")
