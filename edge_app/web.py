@@ -12,6 +12,7 @@ from edge_app.access import guard, me
 from edge_app.advice import Advice
 from edge_app.agent import api as tablet
 from edge_app.agent import api_events as _events  # noqa: F401 (adds its routes to the others)
+from edge_app.agent import api_sky as _api_sky  # noqa: F401 (and these)
 from edge_app.agent import shell
 from edge_app.farmer import api, pages, problems
 from edge_app.farmer import teach as _  # noqa: F401 (adds the teaching page to the others)

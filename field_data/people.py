@@ -7,7 +7,7 @@ read by the roof.
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -69,6 +69,19 @@ class People:
             if self._people.contains(where("code") == person.code):
                 return self.add(name, role, lang, secret)
             self._people.insert(_row(person, secret))
+        return person
+
+    def meet(self, id: str, name: str) -> Person:
+        """The person of an id that was made up elsewhere: if nobody has it yet, a farmer without
+        a secret, called ``name`` as far as a name can be that, with the code where it is taken."""
+        with self._store.transaction():
+            known = self.get(id)
+            if known is not None:
+                return known
+            person = Person(id, _usable(name), Role.FARMER, "ar")
+            if not person.name or self.named(person.name) is not None:
+                person = replace(person, name=f"{person.name} {person.code}".strip())
+            self._people.insert(_row(person, None))
         return person
 
     def get(self, id: str) -> Person | None:
@@ -175,6 +188,12 @@ def tidy_name(name: str) -> str:
     if not seen or len(tidy) > MOST_NAME_LETTERS or len(seen) != len(tidy):
         raise PersonError("bad_name", "a name has 1 to 80 letters, in one line")
     return tidy
+
+
+def _usable(name: str) -> str:
+    """What `tidy_name` lets pass of a name, with room for a code behind it; maybe nothing."""
+    seen = (c for c in unicodedata.normalize("NFC", name) if unicodedata.category(c)[0] != "C")
+    return " ".join("".join(seen).split())[: MOST_NAME_LETTERS - 10].strip()
 
 
 def name_key(name: str) -> str:

@@ -90,27 +90,40 @@ def photo(seed: int) -> FilePayload:
 
 class Tablet:
     """``with Tablet(playwright, profile, address, agent.token) as tablet:``; closing it keeps what
-    it stored in ``profile``."""
+    it stored in ``profile``.  ``flags`` are Chromium's, ``options`` those of the context."""
 
     def __init__(
-        self, playwright: Playwright, profile: Path, address: str, token: str = "", **options: Any
+        self,
+        playwright: Playwright,
+        profile: Path,
+        address: str,
+        token: str = "",
+        flags: Sequence[str] = (),
+        **options: Any,
     ) -> None:
         self.address = address
         self.taps = 0
         self.wrong: list[str] = []
         settings = {"viewport": PHONE, "locale": "fr", "geolocation": HERE, **options}
         self.context: BrowserContext = playwright.chromium.launch_persistent_context(
-            profile, executable_path=CHROMIUM, args=FLAGS, permissions=["geolocation"], **settings
+            profile,
+            executable_path=CHROMIUM,
+            args=[*FLAGS, *flags],
+            permissions=["geolocation"],
+            **settings,
         )
         if token:
-            # Like the cookie of a paired tablet, which outlives the browser.
-            until = time.time() + 90 * 86400
-            self.context.add_cookies(
-                [{"name": COOKIE, "value": token, "url": address, "expires": until}]
-            )
+            self.let_in(token)
         self.page: Page = self.context.pages[0]
         self.page.set_default_timeout(15_000)
         self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
+
+    def let_in(self, token: str) -> None:
+        """Be logged in, with a cookie like that of a paired tablet, which outlives the browser."""
+        until = time.time() + 90 * 86400
+        self.context.add_cookies(
+            [{"name": COOKIE, "value": token, "url": self.address, "expires": until}]
+        )
 
     def open(self, path: str = "/agent/") -> Page:
         """Open the app and wait until it can be used."""

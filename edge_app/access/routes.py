@@ -78,6 +78,8 @@ ROUTES: dict[str, frozenset[Role] | None] = {
     "tablet.forms": STAFF,
     "tablet.vocabulary": STAFF,
     "tablet.land": TABLETS,
+    "tablet.sky": TABLETS,
+    "tablet.consents": TABLETS,
     "tablet.put_photo": TABLETS,
     "tablet.get_photo": TABLETS,
     "tablet.put_event": TABLETS,

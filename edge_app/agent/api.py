@@ -15,7 +15,7 @@ from flask import Blueprint, Response, abort, current_app, jsonify, make_respons
 
 from edge_app.access.guard import ground, looked_at, the_person
 from edge_app.access.rights import may_see_private
-from edge_app.agent import openapi, refusals
+from edge_app.agent import consent_words, openapi, refusals
 from edge_app.agent.intake import MAX_PHOTO_BYTES, take_photo
 from edge_app.agent.strict_json import read_body
 from edge_app.farmer.context import advice
@@ -81,6 +81,12 @@ def land() -> Response:
         "seasons": seasons,
     }
     return tagged({name: [_plain(each) for each in things] for name, things in known.items()})
+
+
+@blueprint.get("/consents")
+def consents() -> Response:
+    """What is read to a farmer before they agree, with the version that their decision names."""
+    return tagged(consent_words.asked())
 
 
 def _plain(thing: Farm | Field | Season) -> dict[str, Any]:

@@ -66,12 +66,21 @@ def take_event(ground: Ground, person: Person, draft: Draft, words: CardVocabula
     _may_record(ground, person, draft)
     if draft.kind is not Kind.OBSERVATION:
         taken = ground.registry.append(draft)
+        _meet_owner(ground, taken.receipt.event)
         notes = [Problem("", note.code, note.details) for note in taken.notes]
         return Kept(taken.receipt, tuple(notes))
     known = ground.events.get(draft.id)
     arrival = check_observation(draft, ground.forms, words, CLOCK, known)
     flags = [Problem("", arrival.unchecked, {})] if arrival.unchecked else []
     return Kept(ground.events.append(arrival.draft), (*flags, *arrival.warnings))
+
+
+def _meet_owner(ground: Ground, event: Event) -> None:
+    """A tablet that asked the farmer of a farm for consent made up their id: from now on it is
+    somebody's, whom the keeper can name, invite and erase.  A replay comes here again."""
+    owner = event.body.get("owner") if event.kind is Kind.FARM else None
+    if owner is not None and ground.people.get(owner) is None:
+        ground.people.meet(owner, event.body["name"])
 
 
 def _may_record(ground: Ground, person: Person, draft: Draft) -> None:

@@ -60,6 +60,8 @@ def _paths() -> Json:
         "/api/v1/forms": {"get": _get("The newest version of every form.", "Forms", tag=True)},
         "/api/v1/vocabulary": {"get": _get("Crops and conditions.", "Vocabulary", tag=True)},
         "/api/v1/land": {"get": _get("Farms, fields and seasons.", "Land", 403, tag=True)},
+        "/api/v1/consents": {"get": _get("What is read to farmers.", "Consents", 403, tag=True)},
+        "/api/v1/sky": {"get": _get("The newest map from above.", "Sky", 403, tag=True)},
         "/api/v1/photos/{sha256}": _photos(),
         "/api/v1/events/{id}": {"put": _put_event()},
         "/api/v1/events": {"get": _events()},
@@ -184,6 +186,8 @@ def _schemas(forms: Forms) -> Json:
         "Forms": _object({"forms": many}),
         "Vocabulary": _object({"crops": many}),
         "Land": _object({"farms": many, "fields": many, "seasons": many}),
+        "Consents": _consents(),
+        "Sky": _sky(),
         "PhotoKept": _object({"sha256": _SHA256, "bytes": {"type": "integer"},
                               "replayed": {"type": "boolean"}}),
         "Draft": _draft(),
@@ -201,6 +205,26 @@ def _schemas(forms: Forms) -> Json:
                            {"error": text, "message": text}),
         **observations(forms),
     }  # fmt: skip
+
+
+# A text: language -> words.
+_WORDS: Json = {"type": "object", "additionalProperties": {"type": "string"}}
+
+
+def _consents() -> Json:
+    one = _object({"purpose": {"type": "string"}, "title": _WORDS, "text": _WORDS})
+    purposes = {"type": "array", "items": one}
+    return _object({"wording": {"type": "string"}, "purposes": purposes, "promise": _WORDS})
+
+
+def _sky() -> Json:
+    text, number = {"type": "string"}, {"type": "number"}
+    day = {"type": ["string", "null"], "description": "The newest; null: there is no picture."}
+    tiles = {"type": "string", "description": "Address with {z}, {x}, {y} (EPSG:3857), or empty."}
+    colours = {"type": "array", "items": {"type": "string", "pattern": "^#[0-9a-f]{6}$"}}
+    legend = _object({"low": number, "high": number, "colours": colours})
+    told = {"title": _WORDS, "clouds": _WORDS, "source": _WORDS}
+    return _object({"index": text, "day": day, "tiles": tiles, "legend": legend, **told})
 
 
 def _said() -> Json:

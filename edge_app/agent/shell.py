@@ -22,8 +22,15 @@ from field_data.errors import KeeperError
 blueprint = Blueprint("agent", __name__, url_prefix="/agent")
 
 FILES = STATIC / "agent"
-# Only when a map is shown; the tablet keeps them all the same, for the day without a network.
-MAP_FILES = ("draw.js", "map.js", "vendor/leaflet.js", "vendor/leaflet.css")
+# Only when a screen needs them; the tablet keeps them all the same, for the day without a network.
+LATER_FILES = (
+    "consent.js",
+    "draw.js",
+    "map.js",
+    "sky.js",
+    "vendor/leaflet.js",
+    "vendor/leaflet.css",
+)
 # Served on an address of its own.
 _NOT_LISTED = frozenset({"sw.js"})
 # One weight and no letters of other languages' names: what the tablet keeps stays small.
@@ -119,7 +126,7 @@ def file(of: str, name: str) -> Response:
 
 def _page(version: str) -> str:
     own = (path.name for path in FILES.glob("*.js"))
-    scripts = sorted(name for name in own if name not in {*MAP_FILES, *_NOT_LISTED})
+    scripts = sorted(name for name in own if name not in {*LATER_FILES, *_NOT_LISTED})
     return render_template("agent.html", version=version, scripts=scripts, sprite=_sprite())
 
 

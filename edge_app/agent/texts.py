@@ -95,6 +95,10 @@ TEXTS: dict[str, LazyString] = {
     "field": _l("Field"),
     "season": _l("Season"),
     "consent": _l("Consent"),
+    "read_aloud": _l("Read this to the farmer, in their language."),
+    "agrees": _l("Agrees"),
+    "agrees_not": _l("Does not agree"),
+    "asked_not": _l("Not asked yet with this tablet."),
     "state_here": _l("Kept here"),
     "state_node": _l("On the box"),
     "state_hub": _l("At the hub"),
@@ -112,6 +116,7 @@ TEXTS: dict[str, LazyString] = {
     "nothing_yet": _l("Nothing was recorded yet."),
     # The map and new fields.
     "map": _l("Map"),
+    "from_above": _l("Fields from above"),
     "no_map": _l("The map cannot be shown."),
     "zoom_in": _l("Nearer"),
     "zoom_out": _l("Farther"),
@@ -152,7 +157,20 @@ def catalogue() -> dict[str, dict[str, str]]:
     }
 
 
+def in_languages(text: LazyString) -> dict[str, str]:
+    """One text: language -> words, without what a language borrows from another."""
+    found = {}
+    for lang in LANGS:
+        with force_locale(lang):
+            found[lang] = str(text)
+    return {lang: without_markup(each) for lang, each in found.items() if _is_own(each)}
+
+
+def _is_own(text: str) -> bool:
+    return not _BORROWED.search(text)
+
+
 def _words(lang: str) -> dict[str, str]:
     with force_locale(lang):
         said = {key: str(text) for key, text in TEXTS.items()}
-    return {key: without_markup(text) for key, text in said.items() if not _BORROWED.search(text)}
+    return {key: without_markup(text) for key, text in said.items() if _is_own(text)}

@@ -1,5 +1,5 @@
-// The map: outlines of fields on plain paper, since no tiles are needed to find one's field.  Leaflet
-// is loaded when the first map is shown.
+// The map: outlines of fields on plain paper, since no tiles are needed to find one's field, or on a
+// picture from above.  Leaflet is loaded when the first map is shown.
 
 import { h } from "./dom.js";
 import { t } from "./texts.js";
@@ -27,6 +27,7 @@ export async function showMap(box, fields, { drawing = false, around = null, onT
   box.dir = "ltr"; // as Leaflet places its labels
   const outlines = L.featureGroup([...fields.values()].map((field) => outline(L, field, drawing)));
   outlines.addTo(map);
+  let picture;
   const own = L.featureGroup().addTo(map), me = L.featureGroup().addTo(map);
   L.control.scale({ imperial: false }).addTo(map);
   if (around) map.fitBounds(around.map(latlng), { padding: [40, 40], maxZoom: 18 });
@@ -52,6 +53,12 @@ export async function showMap(box, fields, { drawing = false, around = null, onT
       L.circle([lat, lon], { radius: accuracy_m, color: "#1a56b0", weight: 1 }).addTo(me);
       L.circleMarker([lat, lon], { radius: 5, color: "#1a56b0", fillOpacity: 1 }).addTo(me);
       if (move) map.setView([lat, lon], Math.max(map.getZoom(), 17));
+    },
+    // What lies under the outlines: tiles of an address, or nothing.
+    under(address, zooms) {
+      picture?.remove();
+      picture = address ? L.tileLayer(address, zooms).addTo(map) : null;
+      box.classList.toggle("seen", Boolean(address));
     },
     stop: () => map.stop().remove(),
   };

@@ -90,7 +90,7 @@ async function field(id) {
     found?.area_ha ? h("p", { class: "where" }, h("bdi", {}, `${found.area_ha.toFixed(2)} ha`)) : "",
     h("h2", {}, tt("record_what")),
     h("div", { class: "forms" }, (await usualForms()).map((form) => h("button", { type: "button", class: "row", data: { form: form.id }, onclick: () => begin(form) }, icon("next"), h("span", {}, shown(form.title))))),
-    found && linkButton(tt("change_field"), "hand", `#/draw/${id}`),
+    found && h("div", { class: "pair" }, linkButton(tt("change_field"), "hand", `#/draw/${id}`), linkButton(tt("consent"), "person", `#/consent/${found.farm}`)),
     past.length > 0 && [h("h2", {}, tt("before_here")), h("ul", { class: "rows" }, await lines(past, known))]);
 }
 
@@ -164,12 +164,14 @@ async function refused() {
 
 async function map() {
   const known = await land(), box = h("div", { class: "map tall", role: "application", "aria-label": t("map") });
+  const sky = h("section", {});
   let shownMap;
   return {
-    root: h("div", {}, h("h1", {}, tt("map")), box, linkButton(tt("new_field"), "hand", "#/draw")),
+    root: h("div", {}, h("h1", {}, tt("map")), box, sky, linkButton(tt("new_field"), "hand", "#/draw")),
     async shown() {
       const { showMap } = await import("./map.js");
       shownMap = await showMap(box, known.fields);
+      sky.append(await (await import("./sky.js")).panel(shownMap));
     },
     hidden: () => shownMap?.stop(),
   };
@@ -212,4 +214,6 @@ async function drawScreen(id) {
   return screen(known, await vocabulary(), (await db.meta("me"))?.id, known.fields.get(id));
 }
 
-export const screens = { home, field, draft, record, records, refused, map, more, draw: drawScreen };
+const consent = async (id) => (await import("./consent.js")).screen(id);
+
+export const screens = { home, field, draft, record, records, refused, map, more, draw: drawScreen, consent };

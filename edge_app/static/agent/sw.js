@@ -31,12 +31,34 @@ async function answer(request, key) {
   return (await cache.match(key)) || fetch(request);
 }
 
+// Pictures of the fields from above: in a cache of their own, which is there only while the app wants
+// it (sky.js); however they come, never more than so many (30 MB at the most), the oldest go first.
+const TILES = "sky-tiles", MOST_TILES = 600, MOST_TILE_BYTES = 50000;
+
+async function tile(request) {
+  const known = await caches.match(request.url, { cacheName: TILES, ignoreVary: true });
+  if (known) return known;
+  const reply = await fetch(request);
+  if (reply.status === 200 && !reply.redirected) await keep(request.url, reply.clone()).catch(() => {});
+  return reply;
+}
+
+async function keep(url, reply) {
+  const body = await reply.blob();
+  if (body.size > MOST_TILE_BYTES || !(await caches.has(TILES))) return;
+  const cache = await caches.open(TILES);
+  await cache.put(url, new Response(body));
+  const all = await cache.keys();
+  for (const old of all.slice(0, Math.max(0, all.length - MOST_TILES))) await cache.delete(old);
+}
+
 self.addEventListener("install", (event) => event.waitUntil(fill()));
 self.addEventListener("activate", (event) => event.waitUntil(sweep()));
 self.addEventListener("message", (event) => { if (event.data === "take over") self.skipWaiting(); });
 self.addEventListener("fetch", (event) => {
   const { request } = event, url = new URL(request.url);
   if (request.method !== "GET" || url.origin !== location.origin) return;
+  if (url.pathname.startsWith("/sky/tiles/")) event.respondWith(tile(request));
   // Everything else (the API, the login page) is the network's.
   if (url.pathname === HOME) event.respondWith(answer(request, HOME));
   else if (url.pathname.startsWith(BASE) || url.pathname === "/agent/manifest.webmanifest") event.respondWith(answer(request, url.pathname));

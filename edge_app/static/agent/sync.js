@@ -8,7 +8,10 @@ const FIRST_PAUSE_S = 2, LONGEST_PAUSE_S = 300;
 // So long what was fetched is not asked for again, unless something about the land was sent.
 const FRESH_S = 60;
 // What is asked for with an ETag and kept as it came.
-const KEPT = ["forms", "vocabulary", "land"];
+const KEPT = ["forms", "vocabulary", "land", "consents"];
+// Pictures are for the person who works here: see sky.js.
+export const TILES = "sky-tiles";
+export const forgetPictures = () => window.caches?.delete(TILES);
 
 // "idle", "sending", "unreachable", "signin", "trouble"
 export const status = { now: "idle", done: 0, of: 0, said: "" };
@@ -48,8 +51,10 @@ async function round() {
     }
     pause_s = FIRST_PAUSE_S;
     tell("idle");
+    // Behind everything else; what fails is tried again next time.
+    import("./sky.js").then(({ takeAlong }) => takeAlong()).catch((error) => console.warn(error));
   } catch (error) {
-    if (error instanceof Refused && error.status === 401) { tell("signin"); return; }
+    if (error instanceof Refused && error.status === 401) { await forgetPictures(); tell("signin"); return; }
     if (!(error instanceof Unreachable || error instanceof Refused)) console.error(error);
     // A node that answers and refuses says why in its own words.
     if (error instanceof Unreachable) tell("unreachable");
@@ -77,6 +82,7 @@ async function meet() {
   const { said: { csrf, csrf_header, ...person } } = await call("GET", "me");
   setToken(csrf_header, csrf);
   const before = await db.meta("me");
+  if (before && before.id !== person.id) await forgetPictures();
   if (before?.id !== person.id || before?.lang !== person.lang) await db.setMeta("me", person);
   const { said: { time, ...node } } = await call("GET", "node");
   const ahead_s = time.trust === "unknown" ? null : time.utc_s - Date.now() / 1000;

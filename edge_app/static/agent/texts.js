@@ -56,4 +56,9 @@ export function when(utc_s) {
   if (lang === "zgh") bdi.lang = "fr";
   return bdi;
 }
+// A day as the person writes it.
+export function day(iso) {
+  const locale = { zgh: "fr", ar: "ar-MA-u-nu-latn" }[lang] || lang;
+  return new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeZone: "UTC" }).format(new Date(iso));
+}
 export const number = (value, digits = 1) => Number(value.toFixed(digits)).toLocaleString("en", { useGrouping: false });
