@@ -3,6 +3,7 @@
 # make bench  figures beside what one would use instead
 # make bench-store  the store beside TinyDB's own storage
 # make bench-sat    satellite: bytes, pixels, map and cluster, beside what one would use instead
+# make bench-tablet   500 records through a line, a node and a browser that fail
 # make test-powercut  1,200 power cuts and 200 full disks (root)
 # make bench-models [DATA=<folder>]  the shipped graphs in other runtimes
 # make train-leaf DATA=<folder>   the leaf model from the public photo set
@@ -22,7 +23,7 @@ WEB_SOURCES := package.json package-lock.json edge_app/webassets.py \
 	$(wildcard edge_app/translations/*/LC_MESSAGES/messages.po) \
 	$(wildcard edge_app/content/*.toml edge_app/content/cards/*.toml)
 
-.PHONY: run test lint bench bench-models bench-store bench-sat test-powercut web train-leaf train-trap clean
+.PHONY: run test lint bench bench-models bench-store bench-sat bench-tablet test-powercut web train-leaf train-trap clean
 
 run: $(VENV)/.web
 	$(BIN)/ghalla serve --home $(HOME_DIR) --host $(HOST) --port $(PORT)
@@ -39,15 +40,17 @@ lint: $(VENV)/.test
 bench: $(VENV)/.test $(VENV)/.webbench
 	$(BIN)/python -m tests.bench.bench_diagnose
 	$(BIN)/python -m tests.bench.bench_store
-	$(BIN)/python -m tests.bench.bench_sat
 	$(BIN)/python -m tests.bench.bench_lighthouse
 
 bench-store: $(VENV)/.test
 	$(BIN)/python -m tests.bench.bench_store
 	$(BIN)/python -m tests.bench.bench_registry
 
-bench-sat: $(VENV)/.test
+bench-sat: $(VENV)/.bench
 	$(BIN)/python -m tests.bench.bench_sat
+
+bench-tablet: $(VENV)/.webtest
+	$(BIN)/python -m tests.journeys.chaos --records 500
 
 # Needs root, /dev/fuse, loop devices, e2fsprogs and fuse3.
 test-powercut: $(VENV)/.test

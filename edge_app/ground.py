@@ -32,7 +32,8 @@ class Ground:
         self.node = node
         self.settings = settings or Settings()
         self.events = EventLog(store, node, photos)
-        self.outbox = Outbox(store, self.events, PhotoUses(store, photos))
+        self.photo_uses = PhotoUses(store, photos)
+        self.outbox = Outbox(store, self.events, self.photo_uses)
         if self.settings.photo_quota_mb:
             limit = self.settings.photo_quota_mb * MB
             limit_photos(photos, limit, store, self.events, self.outbox)

@@ -159,7 +159,7 @@ class Sky:
     def tile(self, view: View, tile: Tile) -> bytes | None:
         """The tile as PNG, drawn or from the cache; None when nothing is on it."""
         archive = self._opened()
-        if archive is None or self._cache is None:
+        if archive is None:
             return None
         ground = self._seen_from(archive)
         found = _kept(self._cache, view, tile, ground.revision)
@@ -223,7 +223,8 @@ class Sky:
         with self._lock:
             if self._archive is None and (self._home / ARCHIVE).is_file():
                 archive = Archive(self._home / ARCHIVE, self._settings.sat_archive_mb * MB)
-                self._cache = TileCache(self._home / CACHE, self._settings.sat_tiles_mb * MB)
+                with suppress(KeeperError, BusyError):  # no room for it: tiles are drawn each time
+                    self._cache = TileCache(self._home / CACHE, self._settings.sat_tiles_mb * MB)
                 self._archive = archive
             return self._archive
 
@@ -267,15 +268,19 @@ def _fits(field: Field, grids: Mapping[str, Grid]) -> bool:
         return False
 
 
-def _kept(cache: TileCache, view: View, tile: Tile, revision: str) -> bytes | None:
+def _kept(cache: TileCache | None, view: View, tile: Tile, revision: str) -> bytes | None:
     """The cache is a help: a full disk or another process at work never stops a page."""
+    if cache is None:
+        return None
     try:
         return cache.get(view.name, tile, revision)
     except (KeeperError, BusyError):
         return None
 
 
-def _keep(cache: TileCache, view: View, tile: Tile, data: bytes, revision: str) -> None:
+def _keep(cache: TileCache | None, view: View, tile: Tile, data: bytes, revision: str) -> None:
+    if cache is None:
+        return
     with suppress(KeeperError, BusyError):
         cache.put(view.name, tile, data, revision)
 

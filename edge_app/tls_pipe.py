@@ -20,6 +20,7 @@ _HANDSHAKE_S = 20.0
 # For a reader that takes nothing; who says nothing is hung up on by the server inside.
 _STUCK_S = 120.0
 _CHUNK = 64 * 1024
+_AGAIN_S = 0.2
 
 
 def context(pem: Path) -> ssl.SSLContext:
@@ -41,7 +42,6 @@ class TlsPipe:
     ) -> None:
         self._listening, self._tls, self._inner = listening, tls, inner
         self._loop = asyncio.new_event_loop()
-        self._open = 0
         self._stop = asyncio.Event()
         self._thread = threading.Thread(target=self._run, name="tls", daemon=True)
 
@@ -63,32 +63,49 @@ class TlsPipe:
             self._loop.close()
 
     async def _serve(self) -> None:
-        server = await asyncio.start_server(
-            self._one,
-            sock=self._listening,
-            ssl=self._tls,
-            ssl_handshake_timeout=_HANDSHAKE_S,
-            limit=_CHUNK,
-        )
+        self._listening.setblocking(False)
+        accepting = asyncio.create_task(self._accept())
         await self._stop.wait()
-        server.close()
-        others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        others = asyncio.all_tasks() - {asyncio.current_task()} | {accepting}
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
 
-    async def _one(self, outer_in: asyncio.StreamReader, outer_out: asyncio.StreamWriter) -> None:
-        if self._open >= _CONNECTIONS:
-            outer_out.close()
-            return
-        self._open += 1
-        try:
-            with contextlib.suppress(OSError, TimeoutError):
+    async def _accept(self) -> None:
+        """Count who comes before the handshake: who never makes one holds an open file as well."""
+        loop, ones = asyncio.get_running_loop(), set[asyncio.Task[None]]()
+        while True:
+            try:
+                outer, _ = await loop.sock_accept(self._listening)
+            except OSError:  # hung up meanwhile, or no file left for it
+                await asyncio.sleep(_AGAIN_S)
+                continue
+            if len(ones) >= _CONNECTIONS:
+                outer.close()
+                continue
+            one = asyncio.create_task(self._one(outer))
+            ones.add(one)
+            one.add_done_callback(ones.discard)
+
+    async def _one(self, outer: socket.socket) -> None:
+        with contextlib.suppress(OSError, TimeoutError):
+            outer_in, outer_out = await self._shaken(outer)
+            try:
                 inner_in, inner_out = await asyncio.open_connection(*self._inner)
                 await self._both((outer_in, inner_out), (inner_in, outer_out))
-        finally:
-            self._open -= 1
-            outer_out.close()
+            finally:
+                outer_out.close()
+
+    async def _shaken(
+        self, outer: socket.socket
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        loop = asyncio.get_running_loop()
+        reader = asyncio.StreamReader(limit=_CHUNK)
+        protocol = asyncio.StreamReaderProtocol(reader)
+        transport, _ = await loop.connect_accepted_socket(
+            lambda: protocol, outer, ssl=self._tls, ssl_handshake_timeout=_HANDSHAKE_S
+        )
+        return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
 
     async def _both(self, *ways: tuple[asyncio.StreamReader, asyncio.StreamWriter]) -> None:
         """Hand on in both directions until one side has hung up and the other has said its last."""

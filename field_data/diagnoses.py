@@ -88,11 +88,11 @@ class DiagnosisLog:
         """
         ids = list(ids)
         with self._store.erasing():
-            self._taught.forget_from(ids)
             for id in ids:
                 self._uses.release(id)
                 self._log.remove(where("id") == id)
                 self._asked.remove(where("diagnosis") == id)
+            self._taught.forget_from(ids)
 
     def ask_agent(self, id: str) -> None:
         """Put the diagnosis on the agent's list; ``PersonError("unknown_diagnosis")`` if gone."""

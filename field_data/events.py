@@ -6,7 +6,8 @@ An event has an id that whoever records it makes up (a tablet out of reach can),
 content is refused, and what came is kept beside.
 
 The one exception is erasure: an erased event keeps its id, kind and number and says nothing more,
-so that it cannot come back from a tablet that still has it.
+so that it cannot come back from a tablet that still has it.  What a tablet brings later about a
+person or their land that were erased is empty at once.
 """
 
 from __future__ import annotations
@@ -30,6 +31,9 @@ from field_data.types import Instant, Trust
 
 TABLE = "events"
 REFUSED = "events_refused"
+BARRED = "subjects_erased"
+# Of one id: a tablet that makes up its content anew at every try must not fill the disk.
+MOST_REFUSED = 20
 _NEVER = Instant(0.0, Trust.UNKNOWN)
 
 
@@ -43,6 +47,10 @@ class Kind(StrEnum):
     CONSENT = "consent"
     REVIEW = "review"
     ERASURE = "erasure"
+
+
+# What else than its subject an event about land is about.
+_BELONGS_TO: Mapping[str, str] = {Kind.FARM: "owner", Kind.FIELD: "farm", Kind.SEASON: "field"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,22 +111,24 @@ class EventLog:
         self._uses = PhotoUses(store, photos)
         self._events = store.table(TABLE)
         self._refused = store.table(REFUSED)
+        self._barred = store.table(BARRED)
         for field in ("id", "subject", "supersedes", "kind"):
             store.index(TABLE, field)
         store.index(REFUSED, "id")
+        store.index(BARRED, "subject")
 
     def append(self, draft: Draft) -> Receipt:
         """Keep the event, or find that it is kept already; durable when this returns.
 
         Its photos must be kept before it comes; they stay as long as it does.  An event that was
-        erased here is not written again: its receipt says ``replayed``; the correction of one is
+        erased here is not written again: its receipt says ``replayed``; what is `of_the_erased` is
         erased at once.  Inside `DocumentStore.transaction` it joins what else is written there.
 
         Raises:
-            PersonError: ``id_taken`` when another event has that id (what came is kept for the
-                keeper to look at), ``nothing_to_correct`` when ``supersedes`` is not known here,
-                ``photo_missing`` with the ``photos`` that are not here, ``too_deep``,
-                ``too_large``, ``not_json``.
+            PersonError: ``id_taken`` when another event has that id (what came, of one id the first
+                `MOST_REFUSED`, is kept for the keeper to look at), ``nothing_to_correct`` when
+                ``supersedes`` is not known here, ``photo_missing`` with the ``photos`` that are
+                not here, ``too_deep``, ``too_large``, ``not_json``.
             KeeperError: ``disk_full``.
         """
         said = plain(_said(draft))
@@ -126,18 +136,21 @@ class EventLog:
             known = self.get(draft.id)
             if known is None:
                 return Receipt(self._insert(draft, said), replayed=False)
+        if known.erased:
+            self._uses.remove_unused(draft.photos)  # sent again before it
         if known.erased or _said(known) == said:
             return Receipt(known, replayed=True)
-        self._refuse(said)
+        if not self.of_the_erased(draft):
+            self._refuse(said)
         raise PersonError("id_taken", f"another record is already called {draft.id}", id=draft.id)
 
     def _insert(self, draft: Draft, said: dict[str, Any]) -> Event:
         row = {**said, "received": asdict(now())}
-        corrected = None if draft.supersedes is None else self.get(draft.supersedes)
-        if corrected is None and draft.supersedes is not None:
+        if draft.supersedes is not None and self.get(draft.supersedes) is None:
             raise PersonError("nothing_to_correct", "the corrected record is not here")
-        if corrected is not None and corrected.erased:
+        if self.of_the_erased(draft):
             _empty(row)  # else the erased record would be back in other words
+            self._uses.remove_unused(draft.photos)
         else:
             self._claim(draft)
         return _event(self._node, self._events.insert(row), row)
@@ -154,7 +167,8 @@ class EventLog:
             if kept is None or kept.erased:  # a moment ago: then this must not stay either
                 return
             before = self._refused.search(where("id") == said["id"])
-            if not any({**row, **said} == row for row in before):
+            known = any({**row, **said} == row for row in before)
+            if not known and len(before) < MOST_REFUSED:
                 self._refused.insert({"received": asdict(now()), **said})
 
     def erase(self, ids: Iterable[str]) -> list[str]:
@@ -164,14 +178,34 @@ class EventLog:
         again.  Returns the ids of all that are empty now; ids that are not here are passed over.
         """
         with self._store.erasing():
-            whole = self._with_corrections(ids)
+            whole = self.with_corrections(ids)
             for id in whole:
                 self._uses.release(id)
                 self._events.update(_empty, where("id") == id)
                 self._refused.remove(where("id") == id)
         return whole
 
-    def _with_corrections(self, ids: Iterable[str]) -> list[str]:
+    def bar(self, subjects: Iterable[str]) -> None:
+        """From now on what comes about those persons, farms, fields and seasons is empty."""
+        with self._store.transaction():
+            new = [id for id in dict.fromkeys(subjects) if not self._bars(id)]
+            self._barred.insert_multiple({"subject": id} for id in new)
+            for row in self._refused.all():
+                if set(_about(row)) & set(new):
+                    self._refused.remove(doc_ids=[row.doc_id])
+
+    def of_the_erased(self, draft: Draft) -> bool:
+        """Whether it corrects what was erased here, or is about what is barred (see `bar`)."""
+        corrected = None if draft.supersedes is None else self.get(draft.supersedes)
+        if corrected is not None and corrected.erased:
+            return True
+        return draft.kind is not Kind.ERASURE and any(map(self._bars, _about(_said(draft))))
+
+    def _bars(self, subject: str) -> bool:
+        return self._barred.contains(where("subject") == subject)
+
+    def with_corrections(self, ids: Iterable[str]) -> list[str]:
+        """Those events and all that correct them or are corrected by them, which are one record."""
         found: dict[str, None] = {}
         ahead = list(ids)
         while ahead:
@@ -219,6 +253,12 @@ def standing(events: list[Event]) -> list[Event]:
     """The events that none of the others supersedes, in order."""
     gone = {event.supersedes for event in events}
     return [event for event in events if event.id not in gone]
+
+
+def _about(said: Mapping[str, Any]) -> list[str]:
+    """Ids of what an event is about: its subject, and what a piece of land belongs to."""
+    owner = said["body"].get(_BELONGS_TO.get(said["kind"], ""))
+    return [said["subject"], owner] if isinstance(owner, str) else [said["subject"]]
 
 
 def _said(draft: Draft) -> dict[str, Any]:

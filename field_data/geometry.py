@@ -33,6 +33,7 @@ MIN_AREA_HA = 0.001
 MIN_WIDTH_M = 1.0
 USUAL_AREA_HA = (0.02, 200.0)
 
+_MOST_TO_OVERLAP = 101
 _M2_PER_HA = 10_000.0
 _WGS84_A_M = 6_378_137.0
 _WGS84_E2 = 6.694379990141316e-3
@@ -289,9 +290,21 @@ def plane_ha(points: Sequence[Point]) -> float:
 
 
 def overlap_ha(a: Sequence[Point], b: Sequence[Point]) -> float:
-    """Area in hectares that two valid rings share: a's area by the share taken in degrees."""
-    first, second = shapely.Polygon(a), shapely.Polygon(b)
+    """Area in hectares that two valid rings share: a's area by the share taken in degrees.
+
+    Rings of more than 100 corners are simplified first: two combs would meet in 60,000 pieces.
+    """
+    first, second = _simple(a), _simple(b)
     return area_ha(a) * float(shapely.intersection(first, second).area / first.area)
+
+
+def _simple(ring: Sequence[Point]) -> shapely.Polygon:
+    """A valid polygon of few corners; those of a walked field move by a few metres at most."""
+    polygon, tolerance = shapely.Polygon(ring), 1e-5  # degrees: 1 m
+    while shapely.get_num_coordinates(polygon) > _MOST_TO_OVERLAP and tolerance < 1.0:
+        polygon = shapely.simplify(polygon, tolerance, preserve_topology=True)
+        tolerance *= 2
+    return polygon
 
 
 def _corners(ring: shapely.LinearRing) -> Ring:

@@ -85,6 +85,7 @@ class Privacy:
             known = self._people.erased(person)
             self._people.erase(person)  # refuses what must not be; all else follows
             plan = self._plan(actor, person, diagnoses)
+            self._events.bar((person, *plan["subjects"]))
             if known and not any(plan[part] for part in ("events", "photos", "diagnoses")):
                 return Erased(0, 0, 0)
             self._pending.insert(plan)
@@ -92,7 +93,7 @@ class Privacy:
 
     def _plan(self, actor: str, person: str, diagnoses: Sequence[str]) -> dict[str, Any]:
         theirs = self.belongings(person)
-        ids = [event.id for event in theirs.about]
+        ids = self._events.with_corrections(event.id for event in theirs.about)
         known = [id for id in diagnoses if self._diagnoses.get(id) is not None]
         photos = self._only_used_by({*ids, *known})
         spans = range(0, max(len(ids), len(photos)), _IDS_OF_ONE)

@@ -81,7 +81,7 @@ class Registry(LandView):
                 is known: say which event is superseded), ``correction_of_other``.
             ValueError: The event is about something else.
         """
-        if self._events.get(draft.id) is not None:
+        if self._events.get(draft.id) is not None or self._events.of_the_erased(draft):
             return ()
         if not is_id(draft.subject):
             raise PersonError("bad_id", "the subject is the id of a record", key="subject")

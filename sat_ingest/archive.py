@@ -85,13 +85,17 @@ class Archive:
         BusyError: another process writes for longer than `BUSY_S`.
     """
 
-    def __init__(self, path: Path, quota_bytes: int = QUOTA_BYTES) -> None:
+    def __init__(self, path: Path, quota_bytes: int = QUOTA_BYTES, *, durable: bool = True) -> None:
+        """Without ``durable`` a power cut may damage the file (a killed process may not): for
+        what can be made again, many times faster."""
         self.path = path
         self.quota_bytes = quota_bytes
         make_folder(path.parent)
         self._lock = threading.RLock()
         self._session = Session(connect(path, BUSY_S))
         try:
+            if not durable:
+                self._run("PRAGMA synchronous=OFF")
             self._prepare()
         except BaseException:
             self.close()

@@ -28,8 +28,8 @@ from sat_ingest import boa
 from sat_ingest.block_store import BlockStore
 from sat_ingest.catalogue import is_web
 from sat_ingest.choice import Plot, by_day, ranked
-from sat_ingest.grid import Grid
-from sat_ingest.masks import scene_mask
+from sat_ingest.grid import PIXEL_M, Grid
+from sat_ingest.masks import CLOUD_MARGIN_M, cut_out, scene_mask
 from sat_ingest.pictures import Bool, LocalPicture, Picture, lookup_in
 from sat_ingest.scenes import Scene, Skip
 from sat_ingest.windows import Window
@@ -39,6 +39,8 @@ MIN_USABLE = 0.5
 # GDAL's cache of decoded blocks; a node has little.  Bytes: rasterio hands the number on as it is.
 _GDAL_CACHE = 32 * 1024**2
 _SAMPLE_STEP = 8
+# Clouds are looked for so many pixels around a field, since they spoil what is near them.
+_AROUND = CLOUD_MARGIN_M // PIXEL_M
 # Half a block of 1024 pixels of 10 m.
 _CELL_M = 5120
 
@@ -186,13 +188,14 @@ class CogSource:
 
     def _classify(self, scene: Scene, looks: Sequence[_Look]) -> None:
         with self._picture(scene, "scl") as picture:
-            self._fetch(picture, looks)
+            self._fetch(picture, [look.plot.grid.grown(_AROUND) for look in looks])
             with picture.opened() as dataset:
                 if dataset.dtypes[0] != "uint8":
                     raise PublisherError("bad_scl", f"SCL of {scene.id} is {dataset.dtypes[0]}")
                 for look in looks:
-                    lookup = lookup_in(look.plot.grid, dataset)
-                    look.add(scene, lookup.read(dataset, lookup.inside).astype(np.uint8))
+                    lookup = lookup_in(look.plot.grid.grown(_AROUND), dataset)
+                    found = lookup.read(dataset, lookup.inside).astype(np.uint8)
+                    look.add(scene, cut_out(found, _AROUND))
 
     def _judged(self, looks: Sequence[_Look]) -> list[_Look]:
         """Fields that are clear enough; the others are counted by scene and reason."""
@@ -217,7 +220,7 @@ class CogSource:
             for band in bands:
                 if band in scene.assets:
                     with self._picture(scene, band) as picture:
-                        self._fetch(picture, theirs)
+                        self._fetch(picture, [look.plot.grid for look in theirs])
 
     def _read(self, looks: Sequence[_Look], bands: Sequence[str]) -> Iterator[Window]:
         """Windows, field by field."""
@@ -281,7 +284,11 @@ class CogSource:
                 ].copy()
                 for top, left, height, width in picture.strips()
             ]
-        samples = [np.concatenate([part.ravel() for part in parts]) for parts in (fields, strips)]
+        nothing = np.zeros(0, np.uint16)  # a file may hold no block at all
+        samples = [
+            np.concatenate([nothing, *(part.ravel() for part in parts)])
+            for parts in (fields, strips)
+        ]
         decided = boa.decide(scene.baseline, scene.offset_in_pixels, band, samples)
         self.decisions[scene.id] = decided
 
@@ -298,10 +305,10 @@ class CogSource:
                 yield cog
 
     @staticmethod
-    def _fetch(picture: Picture, looks: Sequence[_Look]) -> None:
-        """Make all that fields need of a picture readable."""
+    def _fetch(picture: Picture, grids: Sequence[Grid]) -> None:
+        """Make all that grids need of a picture readable."""
         with picture.opened() as dataset:
-            windows = (lookup_in(look.plot.grid, dataset).window for look in looks)
+            windows = (lookup_in(grid, dataset).window for grid in grids)
             needed = [window for window in windows if window]
         picture.ensure(needed)
 

@@ -98,10 +98,14 @@ def cube_of(windows: Iterable[Window]) -> Cube | None:
 
 def _one_day(pictures: Sequence[Window], names: Sequence[str]) -> Window:
     """All bands of one day; pixels that the clearest picture did not see come from the others."""
+    nothing = np.full(pictures[0].scl.shape, NODATA, np.uint16)
+    if len(pictures) == 1:  # as almost always
+        one = pictures[0]
+        bands = {name: one.bands.get(name, nothing) for name in names}
+        return Window(one.field, one.day, one.scene, one.grid, bands, one.scl)
     masks = [scene_mask(w.scl).usable for w in pictures]
     order = sorted(range(len(pictures)), key=lambda i: -int(masks[i].sum()))
     best, seen = pictures[order[0]], masks[order[0]]
-    nothing = np.full(best.scl.shape, NODATA, np.uint16)
     bands = {name: best.bands.get(name, nothing) for name in names}
     scl = best.scl
     for i in order[1:]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from field_data.errors import KeeperError
+from field_data.errors import KeeperError, PersonError
 from field_data.types import Field
 from sat_ingest.archive import Archive, outline_key
 from sat_ingest.cube import Cube, cube_of
@@ -49,10 +49,7 @@ def draw(archive: Archive, field: Field) -> int:
         KeeperError: the archive's.
     """
     key, drawn = _key(field), 0
-    grid = archive.grid(field.id)
-    if grid is None or grid != field_grid(field.boundary):
-        return 0
-    due = archive.undrawn(field.id, key)
+    due = archive.undrawn(field.id, key) if _fits(archive, field) else []
     for start in range(0, len(due), _DAYS_AT_ONCE):
         days = due[start : start + _DAYS_AT_ONCE]
         kept = archive.windows(field.id, days[0], days[-1])
@@ -62,6 +59,14 @@ def draw(archive: Archive, field: Field) -> int:
             archive.put_figures(field.id, key, list(_rows(cube, weights)))
             drawn += len(cube.days)
     return drawn
+
+
+def _fits(archive: Archive, field: Field) -> bool:
+    grid = archive.grid(field.id)
+    try:
+        return grid is not None and grid == field_grid(field.boundary)
+    except PersonError:  # corrected to one that is too large
+        return False
 
 
 def read(archive: Archive, field: Field) -> Figures:

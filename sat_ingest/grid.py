@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from affine import Affine
 from rasterio.warp import transform as reproject
@@ -45,6 +46,12 @@ class Grid:
         south = self.top - PIXEL_M * self.height
         return self.left, south, self.left + PIXEL_M * self.width, self.top
 
+    def grown(self, pixels: int) -> Grid:
+        """With so many pixels more on every side."""
+        far = PIXEL_M * pixels
+        height, width = self.height + 2 * pixels, self.width + 2 * pixels
+        return Grid(self.epsg, self.left - far, self.top + far, height, width)
+
 
 def utm_epsg(lon: float, lat: float) -> int:
     """EPSG code of the WGS 84 / UTM zone of a place: zones of 6 degrees (EPSG 7-2)."""
@@ -53,13 +60,18 @@ def utm_epsg(lon: float, lat: float) -> int:
 
 
 def field_grid(ring: Ring, *, margin_px: int = 0, epsg: int | None = None) -> Grid:
-    """The grid of a field with boundary ``ring`` of (longitude, latitude) degrees.
+    """The grid of a field with boundary ``ring`` of (longitude, latitude) degrees; cached.
 
     ``margin_px`` pixels are added on each side; ``epsg`` overrules the zone of the field's middle.
 
     Raises:
         PersonError: ``field_too_large`` above `MAX_PIXELS`.
     """
+    return _grid(tuple((float(lon), float(lat)) for lon, lat in ring), margin_px, epsg)
+
+
+@lru_cache(maxsize=4096)
+def _grid(ring: tuple[tuple[float, float], ...], margin_px: int, epsg: int | None) -> Grid:
     lons, lats = zip(*ring, strict=True)
     code = epsg or utm_epsg((min(lons) + max(lons)) / 2, (min(lats) + max(lats)) / 2)
     xs, ys = reproject("EPSG:4326", f"EPSG:{code}", lons, lats)[:2]

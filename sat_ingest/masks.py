@@ -22,12 +22,17 @@ CLOUD = (8, 9, 10)
 SHADOW = (2, 3)
 SNOW = 11
 NO_DATA = 0
+DEFECTIVE = 1
 LAST_CLASS = 11
 # Edges of clouds are thinner than the classifier sees; 20 m is one pixel of SCL, so this is three.
 CLOUD_MARGIN_M = 60
 SHADOW_MARGIN_M = 20
 
 Mask = NDArray[np.bool_]
+# Looked up by class: a map asks for many small windows.
+_IS_CLOUD, _IS_SHADOW, _IS_USABLE = (
+    np.isin(np.arange(256), classes) for classes in (CLOUD, SHADOW, USABLE)
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,9 +56,19 @@ def scene_mask(
     counts as no data, so a file that is not SCL leaves nothing usable rather than nonsense.
     """
     covered = (scl != NO_DATA) & (scl <= LAST_CLASS)
-    near = grown(np.isin(scl, CLOUD), round(cloud_margin_m / PIXEL_M))
-    near |= grown(np.isin(scl, SHADOW), round(shadow_margin_m / PIXEL_M))
-    return SceneMask(np.isin(scl, USABLE) & ~near, scl == SNOW, covered)
+    near = grown(_IS_CLOUD[scl], round(cloud_margin_m / PIXEL_M))
+    near |= grown(_IS_SHADOW[scl], round(shadow_margin_m / PIXEL_M))
+    return SceneMask(_IS_USABLE[scl] & ~near, scl == SNOW, covered)
+
+
+def cut_out(scl: NDArray[np.uint8], pixels: int) -> NDArray[np.uint8]:
+    """SCL without its outer ``pixels``, what a cloud in them spoils being marked as defective.
+
+    So the mask of the part is that of the whole, also for clouds just outside.
+    """
+    part = scl[..., pixels:-pixels, pixels:-pixels]
+    spoilt = scene_mask(part).usable & ~scene_mask(scl).usable[..., pixels:-pixels, pixels:-pixels]
+    return np.where(spoilt, np.uint8(DEFECTIVE), part)
 
 
 def grown(mask: Mask, pixels: int) -> Mask:

@@ -208,17 +208,18 @@ class Ranges:
             return self._whole(url, answer)
 
     def _whole(self, url: str, answer: urllib3.BaseHTTPResponse) -> bytes:
-        parts, size, counted = [], 0, 0
-        with _failures_named():
-            for part in answer.stream(_CHUNK, decode_content=True):
-                received = answer.tell()
-                self.budget.spent += received - counted
-                counted = received
-                self.budget.room(1)
-                parts.append(part)
-                size += len(part)
-                if size > _MAX_DOCUMENT:
-                    raise PublisherError("catalogue_too_large", f"{url} is longer than 16 MiB")
+        parts, size, before = [], 0, self.budget.spent
+        try:
+            with _failures_named():
+                for part in answer.stream(_CHUNK, decode_content=True):
+                    self.budget.spent = before + answer.tell()
+                    self.budget.room(1)
+                    parts.append(part)
+                    size += len(part)
+                    if size > _MAX_DOCUMENT:
+                        raise PublisherError("catalogue_too_large", f"{url} is longer than 16 MiB")
+        finally:
+            self.budget.spent = before + answer.tell()  # what came before a cut was paid for
         return b"".join(parts)
 
     @contextmanager

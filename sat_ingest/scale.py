@@ -116,12 +116,22 @@ def work(group: Group, job: Job) -> Done:
     Raises:
         NetworkError: the link failed; KeeperError: a full disk …; PersonError: ``no_catalogue``.
     """
+    try:
+        return _worked(group, job)
+    except KeeperError as error:
+        if error.code != "store_damaged":
+            raise
+    shutil.rmtree(job.out / SCRATCH / group.name)  # left by a power cut
+    return _worked(group, job)
+
+
+def _worked(group: Group, job: Job) -> Done:
     part = job.out / PARTS / f"{group.name}.parquet"
     if part.exists():
         return Done(group.name, len(group.fields), 0, 0, again=True)
     scratch = job.out / SCRATCH / group.name
     make_folder(scratch)
-    with Archive(scratch / "archive.db") as archive:
+    with Archive(scratch / "archive.db", durable=False) as archive:
         # No clock is needed: there is no weekly allowance in a data centre.
         report = Puller(scratch / "scenes", archive, now_s=0.0).pull(job.wish, group.fields)
         _whole(report)

@@ -32,7 +32,8 @@ from sat_ingest.windows import Window
 QUANTUM = 10
 _MARK = b"GHALLA-WINDOWS-1"
 _TAIL = struct.Struct("<I16s")
-_MOST_INDEX = 32 << 20
+# Read as JSON it takes up to thirty times as much memory: whoever made it may mean just that.
+_MOST_INDEX = 8 << 20
 _MOST_PIXELS = 1 << 20
 _MOST_STACK = 32
 _MOST_NAME = 200
@@ -97,9 +98,16 @@ class PackWriter:
         self.windows += len(ordered)
 
     def close(self) -> None:
-        """Write the index and the tail."""
+        """Write the index and the tail.
+
+        Raises:
+            PersonError: ``pack_too_large``: more than any node would read.
+        """
         index = {"quantum": self.quantum, "scenes": list(self._scenes), "fields": self._fields}
         text = json.dumps(index, separators=(",", ":")).encode()
+        names = [*self._scenes, *(each["id"] for each in self._fields)]
+        if len(text) > _MOST_INDEX or any(len(name) > _MOST_NAME for name in names):
+            raise PersonError("pack_too_large", "too much for one pack: take fewer fields or days")
         packed = zstandard.ZstdCompressor(level=19, write_checksum=True).compress(text)
         self.file.write(packed)
         self.file.write(_TAIL.pack(len(packed), _MARK))

@@ -15,7 +15,9 @@ PHOTO_SET = Path(os.environ.get("GHALLA_DATA", ROOT.parent / "shared" / "data" /
 _DATA_ABSENT = "the public photo set is not on this machine"
 # A container without these devices cannot run power cuts, whatever is installed in it.
 KERNEL_REFUSES = "the kernel of this machine lets nobody make disks of their own"
-_EXCUSED = (_DATA_ABSENT, KERNEL_REFUSES)
+# The only library of the tests that exists for one kind of machine alone.
+NO_WHEEL = "exactextract has no wheel for this kind of machine"
+_EXCUSED = (_DATA_ABSENT, KERNEL_REFUSES, NO_WHEEL)
 _CHROMIUM_ABSENT = "no chromium on this machine"
 
 

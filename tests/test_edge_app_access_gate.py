@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from field_data.audit_log import Action, AuditLog
 from field_data.document_store import DocumentStore
 from field_data.errors import BusyError, PersonError
 from field_data.login_failures import OF_A_NAME
-from field_data.people import People, Person, Role
+from field_data.people import People, Person, Role, name_key
 from tests.people import PASSPHRASE, PIN
 
 FULL = Turnstile(1, -1)  # nobody gets in
@@ -100,7 +101,15 @@ class TestSecrets:
         kept = secrets.hashed("٨٤٦٠٩٣")
         assert secrets.check(kept, "846093").right
         assert secrets.check(kept, "８４６０９３").right
+        assert secrets.check(kept, "84 60 93").right
+        assert secrets.check(secrets.hashed("84 60 93"), "846093").right
         assert not secrets.check(kept, "846094").right
+
+    def test_a_book_instead_of_a_secret_costs_next_to_nothing(self) -> None:
+        begun = time.process_time()
+        secrets.normal("\ufdfa" * 160_000)  # each becomes eighteen letters
+        name_key("\ufdfa" * 160_000)
+        assert time.process_time() - begun < 0.1
 
     def test_a_hash_of_weaker_parameters_is_replaced_at_the_next_login(self, box: Box) -> None:
         weak = argon2.PasswordHasher(1, 8 * 1024, 1).hash(PIN)

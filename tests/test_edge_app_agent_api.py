@@ -21,6 +21,7 @@ from PIL import Image
 from edge_app.agent.drafts import MAX_EVENT_BYTES
 from edge_app.agent.strict_json import parse
 from edge_app.cli import main
+from field_data.audit_log import Action
 from field_data.clock import now
 from field_data.errors import PersonError
 from field_data.events import Draft, Kind
@@ -170,6 +171,56 @@ class TestWhose:
         assert (put(stranger, theirs).status_code) == 403
         expert = visit(staff, author=staff.person(Role.AGRONOMIST).id, supersedes=event["id"])
         assert put(staff.client(Role.AGRONOMIST), expert).status_code == 200
+
+    def test_nobody_corrects_the_consent_of_others_or_speaks_for_a_farmer(
+        self, staff: Staff, agent: Any
+    ) -> None:
+        farmer, expert = staff.person(Role.FARMER).id, staff.person(Role.AGRONOMIST).id
+        said = {"purpose": "research", "wording": "1", "lang": "fr"}
+        given = visit(staff, kind="consent", subject=farmer, body={**said, "given": False})
+        given["photos"] = []
+        assert put(agent, given).status_code == 200
+        for author in (expert, farmer):
+            other = {**given, "id": new_id(), "author": author, "supersedes": given["id"]}
+            other["body"] = {**said, "given": True}
+            assert put(staff.client(Role.AGRONOMIST), other).json["code"] == "not_yours"
+        assert not staff.ground.registry.allows(farmer, "research")
+
+    def test_a_visit_does_not_correct_a_farm_which_would_be_erased_with_it(
+        self, staff: Staff, agent: Any
+    ) -> None:
+        put_photo(agent)
+        farm = visit(staff, kind="farm", subject=new_id(), photos=[])
+        farm["body"] = {"name": "Dar", "commune": "", "owner": None}
+        assert put(agent, farm).status_code == 200
+        refused = put(agent, visit(staff, supersedes=farm["id"]))
+        assert (refused.status_code, refused.json["code"]) == (422, "correction_of_other")
+
+    def test_what_somebody_corrected_before_they_left_is_kept(self, staff: Staff) -> None:
+        author, expert = staff.person(Role.AGENT), staff.client(Role.AGRONOMIST)
+        put_photo(expert)
+        event = visit(staff)
+        put(expert, event)
+        staff.ground.people.deactivate(author.id)
+        again = visit(staff, supersedes=event["id"])
+        assert put(expert, again).status_code == 200
+        assert put(expert, again).json["replayed"]
+
+    def test_a_photo_is_shown_to_who_may_see_the_record_and_the_look_is_written_down(
+        self, staff: Staff, agent: Any
+    ) -> None:
+        other = staff.client(staff.ground.people.add("agent two", Role.AGENT, "en"))
+        expert = staff.client(Role.AGRONOMIST)
+        put_photo(agent)
+        address = f"/api/v1/photos/{PHOTO}"
+        assert [each.get(address).status_code for each in (agent, other, expert)] == [404] * 3
+        event = visit(staff)
+        put(agent, event)
+        answers = [each.get(address).status_code for each in (agent, other, expert)]
+        assert answers == [200, 404, 200]
+        looks = [e for e in staff.ground.audit.all() if e.action == Action.VIEWED_PRIVATE]
+        who = staff.person(Role.AGRONOMIST).id
+        assert [(look.actor, look.subject) for look in looks] == [(who, event["id"])]
 
     def test_an_agent_is_shown_their_own_records_with_their_state(
         self, staff: Staff, agent: Any
@@ -332,6 +383,15 @@ class TestExportFile:
     def send(self, client: FlaskClient, lines: list[Any]) -> Any:
         text = "".join(json.dumps(line) + "\n" for line in lines)
         return client.post("/api/v1/import", data=text)
+
+    def test_a_file_of_nonsense_after_one_good_line_is_not_read_to_its_end(
+        self, staff: Staff, agent: Any
+    ) -> None:
+        kinds: tuple[Any, ...] = (1, {"event": {}})
+        for nonsense in kinds:
+            refused = self.send(agent, self.lines(staff) + [nonsense] * 10_000)
+            assert (refused.status_code, refused.json["code"]) == (400, "not_an_export")
+            assert staff.ground.events.last_seq() > 0
 
     def test_a_file_read_twice_keeps_everything_once(self, staff: Staff, agent: Any) -> None:
         lines = self.lines(staff)

@@ -127,7 +127,8 @@ def test_init_check_and_model_list(tmp_path: Path) -> None:
     assert said(ghalla("init", "--home", home, "--json")) == [made]
     [health] = said(ghalla("check", "--home", home, "--json"))
     parts = {part["name"] for part in health["parts"]}
-    assert parts == {"store", "disk", "model", "traps", "audit", "clock", "advice", "languages"}
+    always = {"store", "disk", "model", "traps", "audit", "clock", "advice", "languages"}
+    assert parts == always | {"satellite"}
     models = json.loads(ghalla("model", "list", "--json").stdout)
     assert models[0]["name"] == "leaf_health"
     shown = ghalla("model", "list").stdout

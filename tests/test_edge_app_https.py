@@ -8,7 +8,7 @@ import socket
 import ssl
 import subprocess
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -79,6 +79,20 @@ def test_who_has_not_installed_it_is_warned(node: ServedNode) -> None:
     line = http.client.HTTPSConnection(place, timeout=30)
     with closing(line), pytest.raises(ssl.SSLCertVerificationError):
         line.request("GET", "/")
+
+
+def test_a_crowd_that_never_shakes_hands_takes_no_more_than_its_share(node: ServedNode) -> None:
+    host, port = node.addresses[1].removeprefix("https://").split(":")
+    files = Path(f"/proc/{node.pid}/fd")
+    before = len(list(files.iterdir()))
+    with ExitStack() as crowd:
+        for _ in range(400):
+            crowd.enter_context(socket.create_connection((host, int(port)), timeout=5))
+        assert node.request("GET", "/health")[0] == 200
+        assert len(list(files.iterdir())) < before + 150
+    with secure(node) as line:
+        line.request("GET", "/health")
+        assert line.getresponse().status == 200
 
 
 def test_a_client_that_hangs_up_or_talks_plain_http_harms_nobody(node: ServedNode) -> None:

@@ -23,6 +23,7 @@ from field_data.types import Field
 from sat_ingest.archive import ARCHIVE, Archive
 from sat_ingest.grid import field_grid
 from sat_ingest.mercator import Tile, tiles_over
+from sat_ingest.tile_cache import CACHE
 from tests.people import Staff
 from tests.skies import DAY, five_fields, seen, spring
 
@@ -99,6 +100,15 @@ def test_a_tile_is_drawn_once_and_again_when_a_scene_comes(
     later = agent.get(address)
     assert later.status_code == 200
     assert (picture(later.data) != picture(first.data)).any()
+
+
+def test_a_cache_that_cannot_be_opened_stops_no_page(staff: Staff, season: list[Field]) -> None:
+    (staff.home / CACHE).mkdir(parents=True)
+    agent = staff.client(Role.AGENT)
+    tile = next(tiles_over(field_grid(season[1].boundary), 16))
+    tile_address = f"/sky/tiles/ndvi/2025-05-05/16/{tile.x}/{tile.y}.png"
+    for address in (tile_address, "/en/staff/map", f"/en/staff/field/{season[1].id}"):
+        assert agent.get(address).status_code == 200
 
 
 def test_clouds_are_grey_and_the_change_has_colours_of_its_own(

@@ -11,7 +11,7 @@ import pytest
 from field_data.diagnoses import DiagnosisLog
 from field_data.document_store import DocumentStore
 from field_data.errors import PersonError
-from field_data.events import Draft, EventLog, Kind, standing
+from field_data.events import MOST_REFUSED, Draft, EventLog, Kind, standing
 from field_data.ids import new_id
 from field_data.photos import PhotoStore
 from field_data.types import Instant, Trust
@@ -72,6 +72,17 @@ def test_the_same_id_with_other_content_is_refused_and_both_are_kept(
         assert error.value.code == "id_taken"
     assert [event.body for event in log.since(0)] == [{"severity": 3}]
     assert [row["body"] for row in store.table("events_refused")] == [{"severity": 4}]
+
+
+def test_a_tablet_that_never_says_the_same_twice_does_not_fill_the_disk(
+    log: EventLog, store: DocumentStore
+) -> None:
+    log.append(mine := draft())
+    for n in range(2 * MOST_REFUSED):
+        with pytest.raises(PersonError, match="already called"):
+            log.append(replace(mine, body={"try": n}))
+    kept = [row["body"]["try"] for row in store.table("events_refused").all()]
+    assert kept == list(range(MOST_REFUSED))
 
 
 def test_a_correction_supersedes_and_the_first_stays(log: EventLog) -> None:

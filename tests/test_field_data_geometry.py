@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import time
 from typing import Any
 
 import pytest
@@ -210,3 +211,33 @@ def test_what_a_metre_does_not_simplify_enough_is_refused() -> None:
 def test_whatever_comes_is_refused_by_name(junk: object) -> None:
     with pytest.raises(PersonError):
         outline(junk)
+
+
+def _comb(*, turned: bool) -> list[list[float]]:
+    """A square of 4 km with 124 teeth, 498 corners."""
+    side, teeth = 0.04, 124
+    width = side / (2 * teeth)
+    points = [(0.0, -width), (side, -width)]
+    for n in range(teeth):
+        right = side - 2 * n * width
+        left = right - width
+        points += [(right, side), (left, side), (left, 0.0), (left - width, 0.0)]
+    return [[-5.5 + (y if turned else x), 33.9 + (x if turned else y)] for x, y in points[:498]]
+
+
+def test_two_fields_like_combs_are_held_against_each_other_at_once() -> None:
+    one, other = outline(_comb(turned=False)), outline(_comb(turned=True))
+    begun = time.process_time()
+    shared = overlap_ha(one.ring, other.ring)
+    assert time.process_time() - begun < 0.5
+    assert 0 < shared <= one.area_ha
+
+
+def test_the_overlap_of_a_walked_field_of_many_corners_is_near_the_exact_one() -> None:
+    def circle(east: float) -> list[list[float]]:
+        turns = [2 * math.pi * n / 450 for n in range(450)]
+        return [[-5.5 + east + 1e-3 * math.cos(t), 33.9 + 1e-3 * math.sin(t)] for t in turns]
+
+    one, other = outline(circle(0.0)), outline(circle(1e-3))
+    lens = 2 / 3 - math.sqrt(3) / (2 * math.pi)  # of a circle by one of its size through its centre
+    assert overlap_ha(one.ring, other.ring) / one.area_ha == pytest.approx(lens, abs=0.005)

@@ -14,6 +14,7 @@ from field_data.types import Field
 from sat_ingest.block_store import BlockStore
 from sat_ingest.catalogue import Catalogue, Query
 from sat_ingest.cog_source import CogSource
+from sat_ingest.masks import scene_mask
 from sat_ingest.pictures import Lookup
 from sat_ingest.ranges import Patience, Ranges
 from sat_ingest.scenes import read_scene
@@ -88,6 +89,19 @@ def test_a_cloudy_field_costs_its_classification_only(
     assert {each.path for each in server.asked} >= {"/s/SCL.tif"}
     assert not {each.path for each in server.asked} & {"/s/B04.tif", "/s/B08.tif"}
     assert [window.field for window in windows(cogs, cloudy, clear)] == ["clear"]
+
+
+def test_a_cloud_just_outside_the_window_spoils_what_is_near(
+    server: RangeServer, store: BlockStore
+) -> None:
+    bands = bands_of()
+    bands["scl"][10:14, 33:60] = 9  # from 10 m north of the field, over rows 20 to 27 of 10 m
+    write_scene(server.folder, "s", WHEN, bands)
+    [window] = windows(source(server, store, "s"), field_at("f", 30, 80, 12, 20))
+    usable = scene_mask(window.scl).usable
+    assert not usable[:4].any()  # 60 m from row 27
+    assert usable[4:].all()
+    assert windows(source(server, store, "s"), field_at("g", 28, 80, 6, 20)) == []
 
 
 def test_nothing_is_asked_for_twice(server: RangeServer, store: BlockStore) -> None:
@@ -284,6 +298,16 @@ def test_a_file_that_is_damaged_where_it_comes_from_is_fetched_twice_and_no_more
     asked = len(server.asked)
     assert windows(cogs, field_at("f", 40, 60)) == []
     assert len(server.asked) == asked
+
+
+def test_a_band_without_a_single_block_is_only_missing(
+    server: RangeServer, store: BlockStore
+) -> None:
+    bands = bands_of()
+    bands["red"][:] = 0
+    write_scene(server.folder, "s", WHEN, bands, sparse_ok="YES")
+    [window] = windows(source(server, store, "s"), field_at("f", 40, 60))
+    assert list(window.bands) == ["nir"]
 
 
 def test_a_field_too_large_is_told(server: RangeServer, store: BlockStore) -> None:

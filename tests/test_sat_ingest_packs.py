@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 import zstandard
 
-from field_data.errors import PublisherError
+from field_data.errors import PersonError, PublisherError
+from sat_ingest import window_packs
 from sat_ingest.archive import Archive
 from sat_ingest.figures import draw, read
 from sat_ingest.window_packs import QUANTUM, PackSource, PackWriter
@@ -54,6 +55,18 @@ def test_a_pack_gives_back_every_pixel_to_the_quantum() -> None:
     exact = PackSource(io.BytesIO(packed(mine, quantum=1)))
     got = next(exact.all_of(exact.fields[0]))
     assert all(np.array_equal(got.bands[n], mine[0].bands[n]) for n in got.bands)
+
+
+def test_what_no_node_could_read_is_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(window_packs, "_MOST_INDEX", 400)
+    assert len(PackSource(io.BytesIO(packed(season(count=3)))).fields) == 1
+    with pytest.raises(PersonError) as error:
+        packed(season())
+    assert error.value.code == "pack_too_large"
+    monkeypatch.undo()
+    with pytest.raises(PersonError) as error:
+        packed([window_of("f" * 201)])
+    assert error.value.code == "pack_too_large"
 
 
 def test_as_a_source_it_serves_the_fields_that_still_have_its_grid() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from dataclasses import replace
 
 import geopandas
@@ -9,8 +10,6 @@ import numpy as np
 import pytest
 import shapely
 import spyndex
-from exactextract import exact_extract
-from exactextract.raster import NumPyRasterSource
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,6 +19,7 @@ from sat_ingest.grid import Grid, field_grid
 from sat_ingest.indices import INDICES, index_values
 from sat_ingest.masks import grown, scene_mask, usable_fraction
 from sat_ingest.zonal import coverage, field_weights, zonal, zonal_mean
+from tests.conftest import NO_WHEEL
 from tests.sat_fields import GRID, scl_of, square_field, window_of
 
 # The names that spyndex gives them, and to the bands.
@@ -104,7 +104,11 @@ def test_shares_are_those_of_exact_clipping(seed: int, corners: int) -> None:
     np.testing.assert_allclose(ours, exact, atol=2e-6)
 
 
+@pytest.mark.skipif(platform.machine() != "x86_64", reason=NO_WHEEL)
 def test_zonal_figures_agree_with_exactextract() -> None:
+    from exactextract import exact_extract
+    from exactextract.raster import NumPyRasterSource
+
     rng = np.random.default_rng(4)
     values = rng.random((5, GRID.height, GRID.width), dtype=np.float32)
     values[rng.random(values.shape) < 0.3] = np.nan

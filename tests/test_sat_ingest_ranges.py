@@ -146,6 +146,15 @@ def test_the_budget_is_used_and_never_exceeded(server: RangeServer) -> None:
     assert 240_000 < server.sent < budget.spent <= 250_000
 
 
+def test_a_document_that_was_cut_counts_too(server: RangeServer) -> None:
+    server.faults.extend(Fault("cut", after=60_000) for _ in range(3))
+    ranges = Ranges(Budget(), patience=FAST)
+    with pytest.raises(NetworkError):
+        ranges.document(server.url("f"))
+    ranges.close()
+    assert 180_000 == server.sent < ranges.budget.spent
+
+
 def test_a_document_larger_than_the_budget_is_not_read(server: RangeServer) -> None:
     (server.folder / "d").write_text(json.dumps(["x" * 400_000]))
     ranges = Ranges(Budget(100_000), patience=FAST)

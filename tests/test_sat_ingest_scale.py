@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import dask
 import geopandas
@@ -136,6 +137,15 @@ def test_a_run_that_was_stopped_goes_on(job: Job) -> None:
     assert not any((job.out / "scratch").glob("*"))
 
 
+def test_what_a_power_cut_spoiled_is_done_again(job: Job) -> None:
+    group = groups(FIELDS[:4], 4)[0]
+    scratch = job.out / "scratch" / group.name
+    scratch.mkdir(parents=True)
+    (scratch / "archive.db").write_bytes(b"spoiled" * 1000)
+    assert work(group, job).fields == 4
+    assert len(results(job.out)) == 4
+
+
 def test_results_of_two_jobs_are_not_mixed(job: Job) -> None:
     scale._same_job(job)
     with pytest.raises(PersonError) as error:
@@ -216,7 +226,11 @@ def test_fields_come_from_geoparquet_in_any_projection(tmp_path: Path) -> None:
 def test_a_file_of_fields_that_is_none_is_refused(tmp_path: Path, fault: str) -> None:
     path = tmp_path / "fields.parquet"
     shape = Polygon(FIELDS[0].boundary)
-    wrong = {"lines": [shape.exterior], "empty": [None], "twice": [shape, shape]}
+    wrong: dict[str, list[Any]] = {
+        "lines": [shape.exterior],
+        "empty": [None],
+        "twice": [shape, shape],
+    }
     if fault in wrong:
         ids = ["a"] * len(wrong[fault])
         shapes = geopandas.GeoSeries(wrong[fault], crs=4326)

@@ -71,6 +71,8 @@ def test_figures_outlive_their_windows_but_not_their_boundary(tmp_path: Path) ->
         assert len(read(archive, moved).days) == len(archive.days("f1"))
         elsewhere = square_field(grid=replace(GRID, left=GRID.left + 40), inset_m=2)
         assert draw(archive, elsewhere) == 0
+        province = ((0, 50), (1, 50), (1, 51), (0, 50))
+        assert draw(archive, replace(field, boundary=province)) == 0
     con = sqlite3.connect(tmp_path / "archive.db")
     with con:
         con.execute("UPDATE figures SET data=x'01'")

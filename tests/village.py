@@ -39,8 +39,8 @@ class Village:
         self.neighbour = people.add("Neighbour", Role.FARMER, "ar")
         self.photo, self.shared, self.other = (self._photo(shade) for shade in (10, 20, 30))
         self.events: dict[str, Event] = {}
-        self.farm, self.field = self._land("zineb", FARM_NAME, self.farmer)
-        self.farm2, self.field2 = self._land("neighbour", "Other farm", self.neighbour)
+        self.farm, self.field = self._land("zineb", FARM_NAME, self.farmer, 33.57)
+        self.farm2, self.field2 = self._land("neighbour", "Other farm", self.neighbour, 33.67)
         words = {"values": {"note": "Zineb said so"}, "place": {"lon": -7.61, "lat": 33.57}}
         first = self.say("seen", Kind.OBSERVATION, self.field, words, self.photo, self.shared)
         self.say("corrected", Kind.OBSERVATION, self.field, words, self.photo, corrects=first)
@@ -53,11 +53,11 @@ class Village:
     def _photo(self, shade: int) -> str:
         return self.ground.photos.put(jpeg(shade)).sha256
 
-    def _land(self, whose: str, name: str, owner: Person) -> tuple[str, str]:
+    def _land(self, whose: str, name: str, owner: Person, lat: float) -> tuple[str, str]:
         farm, field = new_id(), new_id()
         body: dict[str, Any] = {"name": name, "commune": "Oulad", "owner": owner.id}
         self.say(f"farm of {whose}", Kind.FARM, farm, body)
-        ring = [[-7.61, 33.57], [-7.6, 33.57], [-7.6, 33.58], [-7.61, 33.57]]
+        ring = [[-7.61, lat], [-7.6, lat], [-7.6, lat + 0.01], [-7.61, lat]]
         body = {"farm": farm, "name": f"field of {whose}", "boundary": ring, "area_ha": 1.0}
         self.say(f"field of {whose}", Kind.FIELD, field, body)
         body = {"field": field, "crop": "TRZAX", "sown": "2026-11-20"}

@@ -13,7 +13,8 @@ from typing import Any, BinaryIO, cast
 
 from flask import Blueprint, Response, abort, current_app, jsonify, make_response, request
 
-from edge_app.access.guard import ground
+from edge_app.access.guard import ground, looked_at, the_person
+from edge_app.access.rights import may_see_private
 from edge_app.agent import consent_words, openapi, refusals
 from edge_app.agent.intake import MAX_PHOTO_BYTES, take_photo
 from edge_app.agent.strict_json import read_body
@@ -25,6 +26,7 @@ from edge_app.trap_answer import count_answer
 from edge_app.vocabulary import CardVocabulary
 from field_data.clock import now
 from field_data.errors import PersonError
+from field_data.events import Event
 from field_data.photos import is_photo_name
 from field_data.types import Farm, Field, Season
 
@@ -105,14 +107,25 @@ def put_photo(sha256: str) -> Response:
 
 @blueprint.get("/photos/<sha256>")
 def get_photo(sha256: str) -> Response:
-    """A kept photo; its name cannot be guessed, only known from a record."""
+    """A kept photo of a record whose private parts this person may see."""
     _photo_name(sha256)
-    data = ground().photos.get(sha256)
-    if data is None:
+    owner = _record_of(sha256)
+    data = ground().photos.get(sha256) if owner else None
+    if owner is None or data is None:
         abort(404)
+    if owner.author != the_person().id:
+        looked_at(owner.id)
     response = make_response(data)
     response.mimetype = "image/jpeg"
     return response
+
+
+def _record_of(photo: str) -> Event | None:
+    """A record that shows the photo to this person, their own one first."""
+    owners = map(ground().events.get, ground().photo_uses.owners(photo))
+    person = the_person()
+    seen = [event for event in owners if event and may_see_private(person, event)]
+    return min(seen, key=lambda event: event.author != person.id, default=None)
 
 
 @blueprint.post("/count")

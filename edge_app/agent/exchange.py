@@ -22,7 +22,9 @@ from field_data.people import Person
 
 FORMAT, VERSION = "tablet-export", 1
 _MAX_PHOTO_LINE = MAX_PHOTO_BYTES * 4 // 3 + 256
-_TIMES_IN_VAIN = 50
+# More is no damaged file but one of another kind; each line would cost room for its answer.
+_TIMES_IN_VAIN, _MOST_REFUSED = 50, 5000
+_NOTHING_IN_IT = frozenset({"bad_json", "not_an_export"})
 
 Item = dict[str, Any]
 
@@ -36,15 +38,16 @@ def take_file(
     ``code`` and ``problems``.  Reading the same file again changes nothing.
 
     Raises:
-        PersonError: ``not_an_export`` when nothing in it is understood.
+        PersonError: ``not_an_export`` when too much of it is not understood.
         KeeperError: ``disk_full``; what came before is kept.
     """
-    in_vain, empty = 0, True
+    in_vain, refused, empty = 0, 0, True
     for line in filter(None, _lines(file)):
         item, empty = _take_line(ground, person, line, words), False
         if item is not None:
-            in_vain = -1 if item["ok"] or in_vain < 0 else in_vain + 1
-            if in_vain > _TIMES_IN_VAIN:
+            refused += not item["ok"]
+            in_vain += item.get("code") in _NOTHING_IN_IT
+            if in_vain > _TIMES_IN_VAIN or refused > _MOST_REFUSED:
                 raise PersonError("not_an_export", "this file does not come from a tablet")
             yield item
     if empty:

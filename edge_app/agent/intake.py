@@ -3,9 +3,10 @@ command line."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from edge_app.access.rights import may_correct
 from edge_app.ground import Ground
 from edge_app.vocabulary import CardVocabulary
 from field_data.clock import Clock
@@ -18,7 +19,7 @@ from field_data.photos import photo_of, refuse_metadata
 from models.preprocess import read_header
 
 MAX_PHOTO_BYTES = 3 * 1024 * 1024
-# Who may record for others and correct what others recorded.
+# Who may bring what others recorded; each corrects what `may_correct` lets the author correct.
 _OVERSEERS = frozenset({Role.AGRONOMIST, Role.KEEPER})
 CLOCK = Clock()
 
@@ -58,8 +59,8 @@ def take_event(ground: Ground, person: Person, draft: Draft, words: CardVocabula
     """Check and keep one event; durable when this returns.
 
     Raises:
-        PersonError: ``not_yours`` (another person's record), what the form or the land refuses,
-            and `EventLog.append`'s own.
+        PersonError: ``not_yours`` (another person's record), ``correction_of_other``,
+            what the form or the land refuses, and `EventLog.append`'s own.
         KeeperError: ``disk_full``.
     """
     _may_record(ground, person, draft)
@@ -83,17 +84,22 @@ def _meet_owner(ground: Ground, event: Event) -> None:
 
 
 def _may_record(ground: Ground, person: Person, draft: Draft) -> None:
-    if person.role in _OVERSEERS:
+    author = person if draft.author == person.id else ground.people.get(draft.author)
+    farmers = author is not None and author.role is Role.FARMER
+    if author is not person and (person.role not in _OVERSEERS or farmers):
+        raise PersonError("not_yours", "another person's record")
+    before = ground.events.get(draft.supersedes) if draft.supersedes else None
+    if before is None or before.erased or ground.events.get(draft.id) is not None:
         return
-    corrected = ground.events.get(draft.supersedes) if draft.supersedes else None
-    foreign = corrected is not None and _personal(corrected) and corrected.author != person.id
-    if draft.author != person.id or foreign:
+    if before.kind is not draft.kind:
+        raise PersonError("correction_of_other", "a correction is about the same thing")
+    if not (draft.author == before.author or may_correct(_as_active(author), before)):
         raise PersonError("not_yours", "another person's record")
 
 
-def _personal(event: Event) -> bool:
-    """What only its author corrects; farms, fields and seasons belong to all."""
-    return event.kind in (Kind.OBSERVATION, Kind.CONSENT) and not event.erased
+def _as_active(author: Person | None) -> Person | None:
+    """What somebody recorded while they worked here counts when it comes after they left."""
+    return None if author is None else replace(author, active=True)
 
 
 def state_of(ground: Ground, event: Event) -> str:
