@@ -32,10 +32,10 @@ def staff(tmp_path: Path) -> Iterator[Staff]:
 def test_the_newest_map_and_where_its_tiles_are(staff: Staff) -> None:
     agent = staff.client(Role.AGENT)
     before = agent.get("/api/v1/sky")
-    assert (before.json["day"], before.json["tiles"]) == (None, "")
+    assert (before.get_json()["day"], before.get_json()["tiles"]) == (None, "")
     fields = five_fields(staff)
     spring(staff, fields)
-    told = agent.get("/api/v1/sky").json
+    told = agent.get("/api/v1/sky").get_json()
     assert told["day"] == "2025-05-05"
     tile = next(iter(tiles_over(field_grid(fields[0].boundary), 15)))
     picture = agent.get(told["tiles"].format(z=tile.z, x=tile.x, y=tile.y))
@@ -59,7 +59,7 @@ def test_damaged_pictures_stop_no_tablet(staff: Staff) -> None:
     (staff.home / ARCHIVE).parent.mkdir(exist_ok=True)
     (staff.home / ARCHIVE).write_bytes(b"no archive" * 500)
     told = staff.client(Role.AGENT).get("/api/v1/sky")
-    assert (told.status_code, told.json["day"]) == (200, None)
+    assert (told.status_code, told.get_json()["day"]) == (200, None)
     assert staff.client(Role.FARMER).get("/api/v1/sky").status_code == 403
 
 
@@ -67,7 +67,7 @@ def test_a_changed_wording_has_another_version(staff: Staff) -> None:
     with staff.app.test_request_context("/en/"):
         texts = [str(each) for pair in PURPOSES.values() for each in pair] + [str(PROMISE)]
     assert READ[WORDING] == hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]
-    told = staff.client(Role.AGENT).get("/api/v1/consents").json
+    told = staff.client(Role.AGENT).get("/api/v1/consents").get_json()
     assert told["wording"] == WORDING
     for each in told["purposes"]:
         assert {*LANGS} - {"zgh"} <= each["text"].keys()
