@@ -5,10 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from werkzeug.test import TestResponse
 
 from edge_app.agent.consent_words import PROMISE, PURPOSES, WORDING
 from edge_app.languages import LANGS
@@ -31,18 +29,13 @@ def staff(tmp_path: Path) -> Iterator[Staff]:
         yield made
 
 
-def told_by(answer: TestResponse) -> dict[str, Any]:
-    told: dict[str, Any] = answer.get_json()
-    return told
-
-
 def test_the_newest_map_and_where_its_tiles_are(staff: Staff) -> None:
     agent = staff.client(Role.AGENT)
     before = agent.get("/api/v1/sky")
-    assert (told_by(before)["day"], told_by(before)["tiles"]) == (None, "")
+    assert (before.get_json()["day"], before.get_json()["tiles"]) == (None, "")
     fields = five_fields(staff)
     spring(staff, fields)
-    told = told_by(agent.get("/api/v1/sky"))
+    told = agent.get("/api/v1/sky").get_json()
     assert told["day"] == "2025-05-05"
     tile = next(iter(tiles_over(field_grid(fields[0].boundary), 15)))
     picture = agent.get(told["tiles"].format(z=tile.z, x=tile.x, y=tile.y))
@@ -66,7 +59,7 @@ def test_damaged_pictures_stop_no_tablet(staff: Staff) -> None:
     (staff.home / ARCHIVE).parent.mkdir(exist_ok=True)
     (staff.home / ARCHIVE).write_bytes(b"no archive" * 500)
     told = staff.client(Role.AGENT).get("/api/v1/sky")
-    assert (told.status_code, told_by(told)["day"]) == (200, None)
+    assert (told.status_code, told.get_json()["day"]) == (200, None)
     assert staff.client(Role.FARMER).get("/api/v1/sky").status_code == 403
 
 
@@ -74,7 +67,7 @@ def test_a_changed_wording_has_another_version(staff: Staff) -> None:
     with staff.app.test_request_context("/en/"):
         texts = [str(each) for pair in PURPOSES.values() for each in pair] + [str(PROMISE)]
     assert READ[WORDING] == hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]
-    told = told_by(staff.client(Role.AGENT).get("/api/v1/consents"))
+    told = staff.client(Role.AGENT).get("/api/v1/consents").get_json()
     assert told["wording"] == WORDING
     for each in told["purposes"]:
         assert {*LANGS} - {"zgh"} <= each["text"].keys()
