@@ -381,10 +381,19 @@ class TestMyData:
         answer.close()
         return zipfile.ZipFile(io.BytesIO(data))
 
+    def test_a_stolen_session_of_the_keeper_gets_nobodys_data(self, staff: Staff) -> None:
+        village, keeper = Village(staff.ground), staff.client(Role.KEEPER)
+        staff.secret(Role.KEEPER)
+        for guess in ({}, {"export-secret": "123456"}):
+            answer = keeper.post(f"/en/staff/people/{village.farmer.id}/export", data=guess)
+            assert answer.mimetype == "text/html"
+            assert answer.status_code in (400, 401, 403)
+
     def test_a_farmer_gets_everything_and_nothing_of_the_neighbour(self, staff: Staff) -> None:
         village, keeper = Village(staff.ground), staff.client(Role.KEEPER)
+        staff.secret(Role.KEEPER)
         page = f"/en/staff/people/{village.farmer.id}/export"
-        file = self.unzip(keeper.post(page))
+        file = self.unzip(keeper.post(page, data={"export-secret": PASSPHRASE}))
         assert file.testzip() is None
         data = json.loads(file.read("data.json"))
         about = {event["id"] for event in data["about"]}

@@ -76,13 +76,7 @@ def account_export() -> AnyResponse:
         must_know(request.form.get("export-secret", ""))
     except (PersonError, BusyError) as error:
         return _account(error)
-    return _export(the_person().id, _answers())
-
-
-@blueprint.post("/people/<id>/export")
-def person_export(id: str) -> AnyResponse:
-    """The same, made by the keeper for a person who asks."""
-    return _export(id, [])
+    return export(the_person().id, _answers())
 
 
 def _answers() -> list[str]:
@@ -90,7 +84,7 @@ def _answers() -> list[str]:
     return history.remembered() if request.form.get("answers") else []
 
 
-def _export(id: str, answers: list[str]) -> Response:
+def export(id: str, answers: list[str]) -> Response:
     """The ZIP of a person as a download, and its place in the audit log.
 
     Raises PersonError ``unknown_person``.

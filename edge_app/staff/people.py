@@ -9,6 +9,7 @@ from edge_app.access.guard import current_session, gate, ground, looked_at, must
 from edge_app.access.secrets import wants_passphrase
 from edge_app.i18n import request_lang
 from edge_app.languages import LANGS
+from edge_app.staff.account import export
 from edge_app.staff.blueprint import blueprint
 from edge_app.staff.page import page
 from edge_app.staff.qr import qr
@@ -54,6 +55,17 @@ def _person(person: Person, error: GhallaError | None = None) -> Response:
         sessions=gate().sessions.of(person.id),
         mine=person.id == the_person().id,
     )
+
+
+@blueprint.post("/people/<id>/export")
+def person_export(id: str) -> AnyResponse:
+    """Everything about a person who asks, in one file; a stolen session does not get it."""
+    one = _known(id)
+    try:
+        must_know(request.form.get("export-secret", ""))
+    except (PersonError, BusyError) as error:
+        return _person(one, error)
+    return export(one.id, [])
 
 
 @blueprint.post("/people/<id>/change")
