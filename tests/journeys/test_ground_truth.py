@@ -127,7 +127,9 @@ def test_ground_truth_from_an_empty_box_to_an_erased_person(
     )
     store, ground = opened(home)
     with store:  # a pseudonym stays with the records; whose it was, nobody can tell any more
-        assert ground.people.get(agent.id) is None
+        gone = ground.people.get(agent.id)
+        assert gone is not None
+        assert (gone.name, gone.active) == ("", False)
         assert ground.audit.verify().sound
     assert len(records_of(home, Kind.REVIEW)) == 1
     assert len(records_of(home, Kind.ERASURE)) == 1
