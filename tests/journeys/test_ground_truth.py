@@ -132,6 +132,5 @@ def test_ground_truth_from_an_empty_box_to_an_erased_person(
         assert (gone.name, gone.active) == ("", False)
         assert ground.audit.verify().sound
     assert len(records_of(home, Kind.REVIEW)) == 1
-    assert len(records_of(home, Kind.ERASURE)) == 1
     for path in home.glob(f"{STORE}*"):
         assert b"Agent Un" not in path.read_bytes(), path
