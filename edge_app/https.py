@@ -7,12 +7,14 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 
-from edge_app.tls_keys import TlsFiles, make_ready
 from edge_app.tls_pipe import TlsPipe, context
+
+if TYPE_CHECKING:
+    from edge_app.tls_keys import TlsFiles
 
 FOLDER = "tls"
 _Wsgi = Callable[..., Any]
@@ -25,6 +27,8 @@ def inside(app: Flask, home: Path, node: str, outer: socket.socket) -> Iterator[
     Raises:
         KeeperError: ``tls_damaged``, ``disk_full``.
     """
+    from edge_app.tls_keys import make_ready  # cryptography: 8 MiB that plain http saves
+
     files = make_ready(home / FOLDER, node, _addresses(outer))
     app.extensions["ghalla_tls"] = files
     with socket.create_server(("127.0.0.1", 0), backlog=256) as inner:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from affine import Affine
-from rasterio.warp import transform as reproject
 
 from field_data.errors import PersonError
 
@@ -74,6 +73,8 @@ def field_grid(ring: Ring, *, margin_px: int = 0, epsg: int | None = None) -> Gr
 def _grid(ring: tuple[tuple[float, float], ...], margin_px: int, epsg: int | None) -> Grid:
     lons, lats = zip(*ring, strict=True)
     code = epsg or utm_epsg((min(lons) + max(lons)) / 2, (min(lats) + max(lats)) / 2)
+    from rasterio.warp import transform as reproject  # 20 MiB that a node without fields saves
+
     xs, ys = reproject("EPSG:4326", f"EPSG:{code}", lons, lats)[:2]
     grow = margin_px * PIXEL_M
     left, bottom = (math.floor((min(v) - grow) / _ALIGN_M) * _ALIGN_M for v in (xs, ys))

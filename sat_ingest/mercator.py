@@ -9,7 +9,6 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from rasterio.warp import transform, transform_bounds
 
 from sat_ingest.grid import PIXEL_M, Grid
 
@@ -47,6 +46,8 @@ class Tile:
 @lru_cache(maxsize=4096)
 def grid_bounds(grid: Grid) -> tuple[float, float, float, float]:
     """West, south, east, north of a field's grid in metres of EPSG:3857."""
+    from rasterio.warp import transform_bounds
+
     west, south, east, north = transform_bounds(f"EPSG:{grid.epsg}", "EPSG:3857", *grid.bounds)
     return float(west), float(south), float(east), float(north)
 
@@ -141,5 +142,7 @@ def _control_points(tile: Tile, epsg: int) -> NDArray[np.float64]:
     """Eastings and northings, float64 [2, 17, 17], of a mesh over the tile."""
     west, south, east, north = tile.bounds
     xs, ys = np.meshgrid(np.linspace(west, east, _STEPS + 1), np.linspace(north, south, _STEPS + 1))
+    from rasterio.warp import transform
+
     found = transform("EPSG:3857", f"EPSG:{epsg}", xs.ravel(), ys.ravel())[:2]
     return np.asarray(found, dtype=np.float64).reshape(2, _STEPS + 1, _STEPS + 1)

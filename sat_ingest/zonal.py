@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from rasterio.warp import transform as reproject
 
 from field_data.errors import PersonError
 from sat_ingest.grid import PIXEL_M, Grid, Ring
@@ -77,6 +76,8 @@ def field_weights(ring: Ring, grid: Grid, inset_m: float = 0.0) -> Weights:
 @lru_cache(maxsize=_CACHED_FIELDS)
 def _weights(ring: tuple[tuple[float, float], ...], grid: Grid, inset_m: float) -> Weights:
     lons, lats = zip(*ring, strict=True)
+    from rasterio.warp import transform as reproject
+
     xs, ys = reproject("EPSG:4326", f"EPSG:{grid.epsg}", lons, lats)[:2]
     plot: Any = shapely.make_valid(shapely.Polygon(zip(xs, ys, strict=True)))
     inner = plot.buffer(-inset_m) if inset_m > 0 else plot

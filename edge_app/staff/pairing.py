@@ -14,7 +14,6 @@ from edge_app.https import tls_files
 from edge_app.staff.blueprint import blueprint as staff
 from edge_app.staff.page import page
 from edge_app.staff.qr import qr
-from edge_app.tls_keys import fingerprint
 from field_data.errors import BusyError, PersonError
 from field_data.people import Person, Role
 
@@ -79,6 +78,8 @@ def _tablet_address() -> str:
 @staff.get("/tablet")
 def trust() -> AnyResponse:
     """How a tablet comes to trust this node, before it is paired."""
+    from edge_app.tls_keys import fingerprint
+
     files = tls_files(current_app)
     return page("staff/trust.html", fingerprint=fingerprint(files) if files else None)
 
