@@ -7,7 +7,7 @@ special happens here; ``plain`` takes the span off where markup cannot stand.
 
 from __future__ import annotations
 
-from flask import Flask, g, request
+from flask import Blueprint, Flask, g, request
 from flask_babel import Babel, gettext
 from markupsafe import Markup
 
@@ -42,6 +42,19 @@ def _lang_of_request() -> str:
             return wish
     match = request.accept_languages.best_match((*LANGS, *_AMAZIGH), LANGS[0])
     return "zgh" if match in _AMAZIGH else str(match)
+
+
+def language_in_path(blueprint: Blueprint) -> None:
+    """Let the views of a blueprint under ``/<lang>/…`` neither take nor give the language."""
+
+    @blueprint.url_value_preprocessor
+    def take(_endpoint: str | None, values: dict[str, str] | None) -> None:
+        # ``request_lang`` reads it from the path; no page needs it twice.
+        (values or {}).pop("lang", None)
+
+    @blueprint.url_defaults
+    def add(_endpoint: str, values: dict[str, str]) -> None:
+        values.setdefault("lang", request_lang())
 
 
 def direction(lang: str) -> str:

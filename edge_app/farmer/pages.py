@@ -31,7 +31,7 @@ from edge_app.farmer.uploads import (
 )
 from edge_app.farmer.view import ResultView
 from edge_app.farmer.words import ERRORS
-from edge_app.i18n import LANG_COOKIE, request_lang
+from edge_app.i18n import LANG_COOKIE, language_in_path, request_lang
 from edge_app.languages import LANGS
 from field_data.errors import BusyError, GhallaError, PersonError
 from field_data.reviews import State
@@ -42,23 +42,13 @@ _YEAR_S = 365 * 24 * 3600
 
 root = Blueprint("root", __name__)
 blueprint = Blueprint("pages", __name__, url_prefix=f"/<any({', '.join(LANGS)}):lang>")
+language_in_path(blueprint)
 
 
 @root.get("/")
 def start() -> AnyResponse:
     """Go to the pages in the language of this phone."""
     return redirect(url_for("pages.home", lang=request_lang()))
-
-
-@blueprint.url_value_preprocessor
-def _take_lang(_endpoint: str | None, values: dict[str, str] | None) -> None:
-    # ``request_lang`` reads it from the path; no page needs it twice.
-    (values or {}).pop("lang", None)
-
-
-@blueprint.url_defaults
-def _add_lang(_endpoint: str, values: dict[str, str]) -> None:
-    values.setdefault("lang", request_lang())
 
 
 @blueprint.after_request
