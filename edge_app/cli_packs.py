@@ -37,6 +37,15 @@ _FIRST_DAY, _LAST_DAY = 0, 100_000
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
 
+QUANTUM = click.option(
+    "--quantum",
+    type=click.IntRange(1, 1000),
+    default=10,
+    show_default=True,
+    help="Step of the values kept, in 0.0001 of reflectance; 1 loses nothing.",
+)
+
+
 @scenes.command()
 @HOME
 @FIELDS
@@ -48,13 +57,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--key", type=_FILE, help="Sign it with this key (ghalla keys new).")
 @click.option("--name", help="Packs of one name follow each other (default: the file's name).")
 @click.option("--version", type=click.IntRange(1), help="Only grows (default: the time in s).")
-@click.option(
-    "--quantum",
-    type=click.IntRange(1, 1000),
-    default=10,
-    show_default=True,
-    help="Step of the values kept, in 0.0001 of reflectance; 1 loses nothing.",
-)
+@QUANTUM
 @JSON
 def pack(
     home: Path,

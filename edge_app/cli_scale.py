@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edge_app.cli_common import JSON, guarded
-from edge_app.cli_packs import sign_pack
+from edge_app.cli_packs import QUANTUM, sign_pack
 from edge_app.cli_scenes import BANDS, DATE, bands_in, day_number, fields_in, last_day, scenes
 from edge_app.cli_series import INDICES
 
@@ -47,13 +47,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, dir_okay=False),
     help="Sign the packs with this key (ghalla keys new).",
 )
-@click.option(
-    "--quantum",
-    type=click.IntRange(1, 1000),
-    default=10,
-    show_default=True,
-    help="Step of the packs' values, in 0.0001 of reflectance; 1 loses nothing.",
-)
+@QUANTUM
 @JSON
 def scale(
     catalog: str,
