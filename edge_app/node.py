@@ -99,9 +99,9 @@ class FarmNode:
             self._log = DiagnosisLog(self._store, self._photos)
             self.ground = Ground(self._store, self._photos, self.id, self.settings)
             opened.callback(self.ground.sky.close)
+            self.ground.privacy.resume()
             # Beside a store that was set aside every photo looks unused: keep them until the
             # keeper has looked at it.
-            self.ground.privacy.resume()
             if not health.set_aside(home):
                 self._log.tidy()
             self._pin = PinGuard(self.settings.teach_pin)
