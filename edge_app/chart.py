@@ -14,10 +14,11 @@ from itertools import pairwise
 
 from markupsafe import Markup, escape
 
+from field_data.days import date_of, day_of
+
 WIDTH, HEIGHT = 360, 260
 _LEFT, _RIGHT, _TOP, _BOTTOM = 32, 12, 10, 44
 _PLOT_W, _PLOT_H = WIDTH - _LEFT - _RIGHT, HEIGHT - _TOP - _BOTTOM
-_EPOCH = dt.date(1970, 1, 1).toordinal()
 _INK, _FAINT, _GAP = "#333", "#ccc", "#e6e6e6"
 # Okabe and Ito's colours, which colour-blind people tell apart.
 _LINE, _DOT, _OTHER, _MARK = "#009E73", "#005a41", "#999999", "#D55E00"
@@ -115,7 +116,7 @@ def _time_axis(chart: Chart, month: Callable[[dt.date], str]) -> Iterator[str]:
     every = -(-len(starts) // _MOST_LABELS) or 1
     year = 0
     for number, start in enumerate(starts):
-        x = chart.x(start.toordinal() - _EPOCH)
+        x = chart.x(day_of(start))
         yield f'<path d="M{x:.1f} {HEIGHT - _BOTTOM}v5" stroke="{_INK}"/>'
         if number % every:
             continue
@@ -127,9 +128,9 @@ def _time_axis(chart: Chart, month: Callable[[dt.date], str]) -> Iterator[str]:
 
 
 def _months(since: int, until: int) -> Iterator[dt.date]:
-    day = dt.date.fromordinal(_EPOCH + since).replace(day=1)
-    while day.toordinal() - _EPOCH <= until:
-        if day.toordinal() - _EPOCH >= since:
+    day = date_of(since).replace(day=1)
+    while day_of(day) <= until:
+        if day_of(day) >= since:
             yield day
         day = (day + dt.timedelta(days=32)).replace(day=1)
 

@@ -7,20 +7,20 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from edge_app.cli_common import EXIT, HOME, JSON, guarded
+from field_data.days import date_of, day_of
 from field_data.errors import KeeperError, PersonError
 
 if TYPE_CHECKING:
     from field_data.types import Field
     from sat_ingest.pull import Report, Watch, Wish
 
-_EPOCH = date(1970, 1, 1).toordinal()
 _MAX_GEOJSON = 16 * 1024 * 1024
 # As sat_ingest.windows.BANDS; written again so that --help does not load rasterio.
 BANDS = ("blue", "green", "red", "rededge1", "nir", "swir16")
@@ -135,7 +135,7 @@ class _Bar:
 
 def day_number(at: datetime) -> int:
     """Days since 1970-01-01."""
-    return at.date().toordinal() - _EPOCH
+    return day_of(at.date())
 
 
 def last_day(until: datetime | None) -> int:
@@ -256,7 +256,7 @@ def _fields(count: int) -> str:
 
 def iso(day: int) -> str:
     """A day since 1970-01-01 as YYYY-MM-DD."""
-    return date.fromordinal(day + _EPOCH).isoformat()
+    return date_of(day).isoformat()
 
 
 def _span(days: Sequence[int]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +10,8 @@ import click
 
 from edge_app.cli_common import HOME, JSON, guarded
 from edge_app.cli_scenes import scenes
+from field_data.days import date_of
 from field_data.errors import PersonError
-
-_EPOCH = date(1970, 1, 1).toordinal()
 
 
 @scenes.command()
@@ -85,7 +83,7 @@ def _tiles(home: Path, quota: int) -> dict[str, Any]:
 
 
 def _iso(day: int | None) -> str | None:
-    return None if day is None else date.fromordinal(_EPOCH + day).isoformat()
+    return None if day is None else date_of(day).isoformat()
 
 
 @scenes.command()

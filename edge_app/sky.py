@@ -19,6 +19,7 @@ import numpy as np
 
 from edge_app.settings import MB, Settings
 from field_data.clock import now
+from field_data.days import date_of, day_of
 from field_data.errors import BusyError, KeeperError, PersonError
 from field_data.registry import Registry
 from field_data.types import Field
@@ -36,20 +37,9 @@ from sat_ingest.zonal import field_weights
 
 # A map of a day shows each field as it was last seen, unless that is too long ago.
 SHOWN_FOR_DAYS = 12
-EPOCH = dt.date(1970, 1, 1).toordinal()
 _LAYERS_KEPT = 400
 # Codes of an archive that cannot be read: pages say so and go on without it.
 DAMAGED = frozenset({"store_damaged", "archive_damaged", "archive_newer"})
-
-
-def day_of(date: dt.date) -> int:
-    """Days since 1970-01-01."""
-    return date.toordinal() - EPOCH
-
-
-def date_of(day: int) -> dt.date:
-    """The date of a day since 1970-01-01."""
-    return dt.date.fromordinal(EPOCH + day)
 
 
 def today() -> int:

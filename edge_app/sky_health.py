@@ -6,8 +6,9 @@ from pathlib import Path
 
 from edge_app.seam import Part
 from edge_app.settings import MB, Settings
-from edge_app.sky import date_of, today
+from edge_app.sky import today
 from field_data.clock import now
+from field_data.days import date_of
 from field_data.errors import GhallaError
 from field_data.types import Trust
 from sat_ingest.archive import ARCHIVE, Archive, ArchiveStatus

@@ -13,11 +13,11 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from field_data.days import date_of
 from field_data.errors import KeeperError, PublisherError
 from field_data.files import make_folder
 from field_data.sqlite_session import Session, connect, sqlite_errors
@@ -35,7 +35,6 @@ SEASON_START_MONTH = 9
 # Making room goes on to a little less than the quota, so that not every window pays for it.
 _ROOM = 0.95
 _VERSION = 2
-_EPOCH = date(1970, 1, 1).toordinal()
 _SCHEMA = (
     """CREATE TABLE IF NOT EXISTS grids (field TEXT PRIMARY KEY, epsg INTEGER NOT NULL,
        left INTEGER NOT NULL, top INTEGER NOT NULL, height INTEGER NOT NULL,
@@ -59,7 +58,7 @@ _SCHEMA = (
 
 def season_of(day: int) -> int:
     """The agricultural year of a day since 1970-01-01, named by the calendar year it ends in."""
-    when = date.fromordinal(_EPOCH + day)
+    when = date_of(day)
     return when.year + (when.month >= SEASON_START_MONTH)
 
 

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urljoin, urlsplit
 
+from field_data.days import day_of
 from field_data.errors import KeeperError, PersonError, PublisherError
 from field_data.files import make_folder, write_atomic
 from sat_ingest.ranges import Ranges
@@ -310,7 +311,7 @@ def _may_be_dated(href: str, query: Query) -> bool:
     found = []
     for year, month, day in _DATED.findall(href):
         with suppress(ValueError):
-            found.append((date(int(year), int(month), int(day)) - date(1970, 1, 1)).days)
+            found.append(day_of(date(int(year), int(month), int(day))))
     return not found or any(query.since - 1 <= each <= query.until + 1 for each in found)
 
 

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from field_data.days import date_of
 from field_data.errors import GhallaError, KeeperError, NetworkError, PersonError
 from field_data.files import disk_full_named, make_folder, sync_folder, write_atomic
 from field_data.types import Field
@@ -43,7 +44,6 @@ GROUP = 100
 RETRIES = 3
 # Blocks of Sentinel-2 scenes are some 10 km wide.
 _CELL_DEGREES = 0.1
-_EPOCH = date(1970, 1, 1).toordinal()
 PARTS, PACKS, SCRATCH = "parts", "packs", "scratch"
 # GeoParquet 1.0: coordinates in OGC:CRS84, which is what it means when no CRS is given.
 _GEO = {
@@ -211,7 +211,7 @@ def _plain(values: NDArray[np.float32]) -> list[float | None]:
 
 
 def _date(day: float) -> date:
-    return date.fromordinal(_EPOCH + round(float(day)))
+    return date_of(round(float(day)))
 
 
 def _write(part: Path, table: Table) -> None:

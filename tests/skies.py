@@ -6,7 +6,7 @@ import datetime as dt
 
 import numpy as np
 
-from edge_app.sky import EPOCH
+from field_data.days import day_of
 from field_data.geometry import outline
 from field_data.types import Field
 from sat_ingest.archive import ARCHIVE, Archive
@@ -14,7 +14,7 @@ from sat_ingest.grid import field_grid
 from sat_ingest.windows import Window
 from tests.people import Staff
 
-DAY = dt.date(2025, 3, 1).toordinal() - EPOCH
+DAY = day_of(dt.date(2025, 3, 1))
 VEGETATION, CLOUD = 4, 9
 
 

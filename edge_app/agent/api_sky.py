@@ -12,8 +12,9 @@ from flask_babel import lazy_gettext as _l
 from edge_app.access.guard import ground
 from edge_app.agent.api import blueprint, tagged
 from edge_app.agent.texts import in_languages
-from edge_app.sky import DAMAGED, Sky, date_of
+from edge_app.sky import DAMAGED, Sky
 from edge_app.sky_words import INDICES
+from field_data.days import date_of
 from field_data.errors import KeeperError
 from sat_ingest.ramps import RAMPS, Ramp
 

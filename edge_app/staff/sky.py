@@ -28,7 +28,7 @@ from edge_app.access.guard import ground, looked_at
 from edge_app.chart import Chart, Curve, svg
 from edge_app.i18n import plain
 from edge_app.legend import legend
-from edge_app.sky import DAMAGED, Sky, View, date_of, day_of, nearest
+from edge_app.sky import DAMAGED, Sky, View, nearest
 from edge_app.sky_words import (
     INDICES,
     SIGHTS,
@@ -40,6 +40,7 @@ from edge_app.sky_words import (
 )
 from edge_app.staff.blueprint import blueprint
 from edge_app.staff.home import ENTRIES, Entry
+from field_data.days import date_of, day_of
 from field_data.errors import KeeperError, PersonError
 from field_data.types import Field, Sight
 from sat_ingest.field_report import FieldReport
