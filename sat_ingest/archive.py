@@ -130,6 +130,16 @@ class Archive:
             self._run("UPDATE total SET bytes = bytes + ?", len(data))
         return True
 
+    def put_all(self, windows: Sequence[Window]) -> int:
+        """Keep windows together, all or none; durable when it returns.  As `put` for the rest.
+
+        Returns how many were new.
+        """
+        if not windows:
+            return 0
+        with self.transaction():
+            return sum(map(self.put, windows))
+
     def has(self, field: str, scene: str) -> bool:
         """Whether this scene of the field, or a later processing of it, is or was kept.
 

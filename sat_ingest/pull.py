@@ -39,6 +39,9 @@ SCENES = Path("sat") / "scenes"
 _BEGUN, _FAILING = 1000.0, 1e-6
 # A day that failed so often in succession, with fewer bytes than this, waits for all others.
 _PATIENCE, _HEADWAY = 2, 16 * 1024
+# Windows kept in one transaction: a commit waits for the disk, and what a power cut takes of a
+# day is read again from blocks that are here.
+_TOGETHER = 64
 
 Watch = Callable[[int, int, int], None]
 
@@ -46,8 +49,8 @@ Watch = Callable[[int, int, int], None]
 class Keeps(Protocol):
     """Where windows go: `sat_ingest.archive.Archive`."""
 
-    def put(self, window: Window) -> bool:
-        """Keep a window; durable when it returns."""
+    def put_all(self, windows: Sequence[Window]) -> int:
+        """Keep windows; durable when it returns."""
 
     def has(self, field: str, scene: str) -> bool:
         """Whether the scene of the field is or was kept."""
@@ -268,11 +271,24 @@ class Puller:
         plots: Sequence[Plot],
     ) -> None:
         kept: dict[str, set[str]] = {}
-        try:
-            for window in source.day(scenes, wanted, wish.bands):
-                self.archive.put(window)
+        here: list[Window] = []
+
+        def keep() -> None:
+            together = here.copy()
+            here.clear()
+            self.archive.put_all(together)
+            for window in together:
                 kept.setdefault(window.scene, set()).add(window.field)
-                report.windows += 1
+            report.windows += len(together)
+
+        try:
+            try:
+                for window in source.day(scenes, wanted, wish.bands):
+                    here.append(window)
+                    if len(here) == _TOGETHER:
+                        keep()
+            finally:
+                keep()
         finally:
             day = scenes[0].day
             report.used += [Used(scene, day, len(names)) for scene, names in kept.items()]

@@ -227,3 +227,15 @@ def test_seasons_begin_in_september() -> None:
     assert season_of(0) == 1970
     assert season_of(19_601) == 2024  # 2023-09-01 is day 19601
     assert season_of(19_600) == season_of(19_300) == 2023
+
+
+def test_windows_of_one_day_are_kept_together_or_not_at_all(tmp_path: Path) -> None:
+    window = window_of(day=20_000)
+    size = len(codec.encode(window.bands, window.scl))
+    with Archive(tmp_path / "archive.db", quota_bytes=size * 2 + size // 2) as archive:
+        assert archive.put_all([]) == 0
+        assert archive.put_all([window, window]) == 1
+        with pytest.raises(KeeperError):
+            archive.put_all([window_of(day=20_001 + more) for more in range(3)])
+        assert archive.days(window.field) == [20_000]
+        assert archive.size_bytes() == size

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -132,8 +132,8 @@ def test_a_corrected_boundary_is_pulled_anew(
 class _Nowhere(Keeps):
     """An archive that keeps nothing."""
 
-    def put(self, window: Window) -> bool:
-        return True
+    def put_all(self, windows: Sequence[Window]) -> int:
+        return len(windows)
 
     def has(self, field: str, scene: str) -> bool:
         return False
