@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, Playwright, sync_playwright
+
+from edge_app import webassets
+from tests.browsers import CHROMIUM, FLAGS
 
 ROOT = Path(__file__).parents[1]
 # The public photo set is never part of the project; without it the tests that read it are skipped.
@@ -47,3 +51,20 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 def photo_set() -> Path:
     """Folder of the public photo set."""
     return PHOTO_SET
+
+
+@pytest.fixture(scope="module")
+def playwright() -> Iterator[Playwright]:
+    """What drives Chromium; the pages it opens are built by then."""
+    webassets.compile_catalogues()
+    assert webassets.take_libraries(), "run npm ci first"
+    with sync_playwright() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    """One Chromium; tests open contexts of their own in it."""
+    started = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    yield started
+    started.close()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Geolocation, Page, Playwright, ViewportSize, sync_playwright
+from playwright.sync_api import Geolocation, Page, Playwright, ViewportSize
 from waitress.server import create_server
 
 from edge_app import webassets
@@ -32,12 +32,6 @@ pytestmark = pytest.mark.browser
 ROOT = Path(__file__).parents[1]
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 LANDSCAPE = ViewportSize(width=740, height=360)
-
-
-@pytest.fixture(scope="module")
-def playwright() -> Iterator[Playwright]:
-    with sync_playwright() as started:
-        yield started
 
 
 @pytest.fixture

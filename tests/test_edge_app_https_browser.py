@@ -4,27 +4,17 @@ through."""
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Error, Playwright, sync_playwright
+from playwright.sync_api import Error, Playwright
 
-from edge_app import webassets
 from tests.serving import ServedNode
 from tests.tablets import HERE, Tablet, agent_of
 from tests.test_edge_app_https import free_port
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def playwright() -> Iterator[Playwright]:
-    webassets.compile_catalogues()
-    assert webassets.take_libraries(), "run npm ci first"
-    with sync_playwright() as started:
-        yield started
 
 
 def trusting(user: Path, authority: Path) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page
 from waitress.server import create_server
 
 from edge_app import webassets
@@ -19,7 +19,7 @@ from field_data.diagnoses import DiagnosisLog
 from field_data.people import Person, Role
 from field_data.reviews import Label, Outcome, State
 from field_data.types import Diagnosis, Status
-from tests.browsers import CHROMIUM, FLAGS, PHONE, TABLET
+from tests.browsers import PHONE, TABLET
 from tests.builders import leaf_jpeg
 from tests.people import Staff
 from tests.reviewing import keep, plant
@@ -100,14 +100,6 @@ def address(desk: Desk) -> Iterator[str]:
     yield f"http://127.0.0.1:{server.effective_port}"
     server.close()
     thread.join(5)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 def entered(desk: Desk, browser: Browser, address: str, **options: object) -> BrowserContext:

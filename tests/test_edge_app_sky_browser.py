@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize
 from waitress.server import create_server
 
 from edge_app import webassets
@@ -16,7 +16,7 @@ from edge_app.languages import LANGS
 from field_data.people import Role
 from field_data.types import Field
 from sat_ingest.archive import ARCHIVE, Archive, outline_key
-from tests.browsers import CHROMIUM, FLAGS, PHONE, TABLET
+from tests.browsers import PHONE, TABLET
 from tests.people import Staff
 from tests.skies import DAY, five_fields, spring
 from tests.test_edge_app_web_browser import _MEASURE, AXE
@@ -60,14 +60,6 @@ def view(tmp_path_factory: pytest.TempPathFactory) -> Iterator[View]:
         yield View(staff, f"http://127.0.0.1:{server.effective_port}", fields)
         server.close()
         thread.join(5)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.mark.parametrize("lang", LANGS)

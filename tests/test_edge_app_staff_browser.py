@@ -11,13 +11,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 from waitress.server import create_server
 
 from edge_app import webassets
 from edge_app.languages import LANGS
 from field_data.people import Role
-from tests.browsers import CHROMIUM, FLAGS, PHONE, TABLET
+from tests.browsers import PHONE, TABLET
 from tests.people import PASSPHRASE, PIN, Staff
 
 pytestmark = pytest.mark.browser
@@ -42,14 +42,6 @@ def address(staff: Staff) -> Iterator[str]:
     yield f"http://127.0.0.1:{server.effective_port}"
     server.close()
     thread.join(5)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 def device(browser: Browser, lang: str = "en") -> Page:

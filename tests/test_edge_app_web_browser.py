@@ -17,7 +17,6 @@ from playwright.sync_api import (
     BrowserContext,
     FilePayload,
     Page,
-    sync_playwright,
 )
 from waitress.server import create_server
 
@@ -28,7 +27,7 @@ from edge_app.languages import LANGS
 from edge_app.pin import PinGuard
 from edge_app.web import create_app
 from field_data.errors import BusyError
-from tests.browsers import CHROMIUM, FLAGS, PHONE, TABLET
+from tests.browsers import PHONE, TABLET
 from tests.fakes import FakeNode, one_of_each, verdict
 
 pytestmark = pytest.mark.browser
@@ -59,14 +58,6 @@ def address(node: FakeNode) -> Iterator[str]:
     yield f"http://127.0.0.1:{server.effective_port}"
     server.close()
     thread.join(5)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 class Watched:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright
 
-from edge_app import webassets
 from edge_app.health import STORE
 from field_data.events import Kind, standing
-from tests.browsers import CHROMIUM, FLAGS, PHONE
+from tests.browsers import PHONE
 from tests.builders import leaf_jpeg
 from tests.journeys.test_tablet_journey import correct, free_port
 from tests.people import PASSPHRASE
@@ -21,21 +19,6 @@ from tests.serving import ServedNode
 from tests.tablets import Agent, Tablet, agent_of, opened, photo, records_of
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def playwright() -> Iterator[Playwright]:
-    webassets.compile_catalogues()
-    assert webassets.take_libraries(), "run npm ci first"
-    with sync_playwright() as started:
-        yield started
-
-
-@pytest.fixture
-def browser(playwright: Playwright) -> Iterator[Browser]:
-    started = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-    yield started
-    started.close()
 
 
 def become_keeper(page: Page, link: str) -> None:

@@ -6,26 +6,17 @@ import json
 import re
 import threading
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 from models.manifest import read_manifest
-from tests.browsers import CHROMIUM, FLAGS, PHONE
+from tests.browsers import PHONE
 from tests.builders import encoded, leaf_jpeg, leaf_pixels
 from tests.serving import ServedNode
 
 STATUSES = {"confident", "uncertain", "not_a_plant", "poor_photo"}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield opened
-        opened.close()
 
 
 @pytest.mark.browser

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Playwright, sync_playwright
+from playwright.sync_api import Playwright
 
-from edge_app import webassets
 from edge_app.agent.consent_words import WORDING
 from field_data.events import Event, Kind
 from field_data.people import Role
@@ -17,14 +15,6 @@ from tests.serving import ServedNode
 from tests.tablets import Tablet, agent_of, opened
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def playwright() -> Iterator[Playwright]:
-    webassets.compile_catalogues()
-    assert webassets.take_libraries(), "run npm ci first"
-    with sync_playwright() as started:
-        yield started
 
 
 def answer(tablet: Tablet, purpose: str, given: bool) -> None:

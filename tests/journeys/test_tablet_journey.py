@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, Playwright, sync_playwright
+from playwright.sync_api import Page, Playwright
 
-from edge_app import webassets
 from field_data.events import standing
 from tests.serving import ServedNode
 from tests.tablets import Tablet, agent_of, opened, photo, records_of
@@ -17,14 +15,6 @@ from tests.tablets import Tablet, agent_of, opened, photo, records_of
 pytestmark = pytest.mark.browser
 COLD_START_MS = 1000
 MOST_TAPS = 12
-
-
-@pytest.fixture(scope="module")
-def playwright() -> Iterator[Playwright]:
-    webassets.compile_catalogues()
-    assert webassets.take_libraries(), "run npm ci first"
-    with sync_playwright() as started:
-        yield started
 
 
 def free_port() -> int:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, Playwright, sync_playwright
+from playwright.sync_api import Page, Playwright
 
-from edge_app import webassets
 from field_data.people import Role
 from field_data.types import Field
 from sat_ingest.archive import ARCHIVE, Archive
@@ -28,14 +26,6 @@ _WHOLE = """async () => {
   return (await meta("sky"))?.said.day;
 }"""
 _KEPT = "async () => (await (await caches.open('sky-tiles')).keys()).map(({ url }) => url)"
-
-
-@pytest.fixture(scope="module")
-def playwright() -> Iterator[Playwright]:
-    webassets.compile_catalogues()
-    assert webassets.take_libraries(), "run npm ci first"
-    with sync_playwright() as started:
-        yield started
 
 
 def seen_on(home: Path, day: int, ndvi: float) -> None:
