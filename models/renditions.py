@@ -24,6 +24,19 @@ QUALITY = 45
 _SPEED = 6
 
 
+def rendition(jpeg: bytes, name: str) -> bytes:
+    """The rendition called `THUMB` or `VIEW`.
+
+    Raises:
+        PersonError: as `models.preprocess.decode`.
+        ValueError: Another name.
+    """
+    makers = {THUMB: thumb, VIEW: view}
+    if name not in makers:
+        raise ValueError(f"there is no rendition {name!r}")
+    return makers[name](jpeg)
+
+
 def thumb(jpeg: bytes) -> bytes:
     """An AVIF with a long side of at most 160 px, to choose from: the same bytes at every call.
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from field_data.errors import PersonError
 from models.preprocess import kept_jpeg
-from models.renditions import VIEW_BYTES, thumb, view
+from models.renditions import VIEW_BYTES, rendition, thumb, view
 from tests.similarity import ssim
 
 Image = NDArray[np.uint8]
@@ -62,7 +62,9 @@ def test_what_the_file_said_beside_its_pixels_is_gone() -> None:
 def test_the_same_photo_gives_the_same_bytes() -> None:
     photo = kept_jpeg(leafy(512, 384, 0.2))
     assert view(photo) == view(photo)
-    assert thumb(photo) == thumb(photo)
+    assert thumb(photo) == thumb(photo) == rendition(photo, "thumb")
+    with pytest.raises(ValueError, match="original"):
+        rendition(photo, "original")
 
 
 @pytest.mark.parametrize("data", [b"", b"\xff\xd8\xff\xe0", b"GIF89a", b"<svg/>"])
