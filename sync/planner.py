@@ -40,9 +40,9 @@ class Rank(IntEnum):
 class Waiting:
     """One thing that waits.
 
-    ``name``: the ``seq`` of a record, the SHA-256 of a photo, the name of a bundle.  ``bytes``: of
-    it what is left to move, without requests.  ``seq``: of the record that a photo belongs to, 0 for
-    one that the hub has.  ``aside``: why it cannot go, empty when it can.
+    ``name``: the ``seq`` of a record, the SHA-256 of a photo, the name of a bundle.  ``bytes``:
+    what is left of it to move, without requests.  ``seq``: of the record that a photo belongs to,
+    0 for one that the hub has.  ``aside``: why it cannot go, empty when it can.
     """
 
     rank: Rank
