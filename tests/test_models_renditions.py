@@ -40,7 +40,10 @@ def test_a_thumb_and_a_view_keep_the_shape_and_are_avif() -> None:
 
 
 def test_a_photo_full_of_detail_becomes_smaller_rather_than_worse() -> None:
-    assert max(pixels(view(kept_jpeg(leafy(1024, 768, 0.6)))).shape) == 640
+    rough, roughest = (view(kept_jpeg(leafy(1024, 768, detail))) for detail in (0.6, 3.0))
+    assert 640 < max(pixels(rough).shape) < 1024
+    assert len(rough) <= VIEW_BYTES
+    assert max(pixels(roughest).shape) == 640
 
 
 def test_nothing_is_enlarged_and_a_narrow_photo_keeps_a_pixel() -> None:
@@ -74,7 +77,7 @@ def test_what_is_no_photo_is_refused(data: bytes) -> None:
 
 
 @pytest.mark.data
-def test_real_photos_look_as_good_as_a_jpeg_of_one_and_a_half_times_the_bytes(
+def test_real_photos_look_as_good_as_a_jpeg_of_more_than_one_and_a_half_times_the_bytes(
     photo_set: Path,
 ) -> None:
     paths = sorted((photo_set / "detection" / "images").iterdir())[::150]
@@ -86,7 +89,7 @@ def test_real_photos_look_as_good_as_a_jpeg_of_one_and_a_half_times_the_bytes(
         photo = cv2.resize(source, None, fx=0.75, fy=0.75, interpolation=cv2.INTER_AREA)
         image = photo.astype(np.uint8, copy=False)
         done, lossless = cv2.imencode(".png", image)
-        jpeg = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 40])[1].tobytes()
+        jpeg = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 24])[1].tobytes()
         assert done
         avif = view(lossless.tobytes())
         avif_bytes, jpeg_bytes = avif_bytes + len(avif), jpeg_bytes + len(jpeg)
@@ -94,4 +97,4 @@ def test_real_photos_look_as_good_as_a_jpeg_of_one_and_a_half_times_the_bytes(
         jpeg_like.append(ssim(image, pixels(jpeg)))
     assert len(paths) > 5
     assert np.mean(avif_like) > np.mean(jpeg_like) - 0.005
-    assert 1.5 * avif_bytes < jpeg_bytes
+    assert 1.6 * avif_bytes < jpeg_bytes
