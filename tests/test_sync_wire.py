@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +20,11 @@ from sync import train_dictionary
 from sync.columns import id_text
 from sync.dictionaries import FOLDER, dictionary, versions
 from sync.keys import SecretKey
-from sync.segments import seal
+from sync.segments import open_segment, seal
+from sync.training.samples import sample_batches
 from sync.types import Record, RecordBatch, Stream
 from sync.wire import decode, encode, why_not
+from tests.another_reader import as_json, read
 from tests.scouting_rounds import as_event, scouting_batch
 
 NODE = "a" * 26
@@ -125,6 +129,34 @@ def test_any_batch_comes_back_exactly(version: int, batch: RecordBatch) -> None:
     for here, there in zip(batch.records, back.records, strict=True):
         assert strictly(here.body) == strictly(there.body)
         assert type(there.at.utc_s) is float
+
+
+@pytest.mark.parametrize("version", versions())
+@settings(deadline=None)
+@given(batch=batches())
+def test_a_reader_written_from_the_document_reads_the_same(
+    version: int, batch: RecordBatch
+) -> None:
+    key = SecretKey(b"k" * 32)
+    segment = seal(batch, key, dictionary(version))
+    assert strictly(read(segment, key.public.raw, FOLDER)) == strictly(as_json(batch))
+
+
+def test_a_reader_written_from_the_document_reads_what_agents_and_trainers_bring() -> None:
+    key = SecretKey(b"k" * 32)
+    forms, codes = shipped_forms().current(), dictionary(1).codes.names
+    for batch in (scouting_batch(300), *islice(sample_batches(forms, codes, seed=8), 40)):
+        segment = seal(batch, key, dictionary(1))
+        assert strictly(read(segment, key.public.raw, FOLDER)) == strictly(as_json(batch))
+
+
+def test_a_segment_of_the_first_day_is_read_for_ever() -> None:
+    folder = Path(__file__).parent / "data" / "segments"
+    told = json.loads((folder / "first.json").read_text("utf-8"))
+    key = SecretKey(b"k" * 32)
+    for version in (0, 1):
+        segment = (folder / f"first-{version}.ghs").read_bytes()
+        assert as_json(open_segment(segment, lambda _: key.public)) == told
 
 
 def test_what_cannot_travel_is_named_and_the_rest_goes_without_it() -> None:
