@@ -15,8 +15,9 @@ from typing import Any
 
 from field_data.days import date_of, day_of
 from sync.cbor import ABSENT, LEAST, MOST, Unfit
-from sync.columns import Code, Item, Pool, Read, from_decimals, maps, pack, unpack
+from sync.columns import Code, Item, Pool, from_decimals, pack
 from sync.numbers import decimals
+from sync.unpacking import Read, maps, unpack
 
 Photos = Sequence[tuple[str, ...]]
 _BODY = frozenset({"form", "version", "values", "place"})

@@ -1,7 +1,7 @@
 """A `RecordBatch` as a list of CBOR items and back.
 
 ``[bits, n, first, sent, subjects, authors, at, received, rare …, bodies …]``: ``bits`` says which
-of the rare items stand there, those of `_USUAL` in order; the others hold what is usual.  Without
+of the rare items stand there, those of `USUAL` in order; the others hold what is usual.  Without
 records (``n`` 0) the list goes from ``sent`` to the rare items.
 """
 
@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from itertools import accumulate, pairwise
+from itertools import pairwise
 from typing import Any
 
 from field_data.events import Kind
-from field_data.types import Instant, Trust
-from sync.cbor import LEAST, MOST, Unfit
-from sync.columns import Code, Item, Pool, Read, flat_ints, is_hash, names_bytes, pack, unpack
+from field_data.types import Trust
+from sync.cbor import MOST
+from sync.columns import Code, Item, Pool, is_hash, names_bytes, pack
 from sync.dictionaries import Dictionary
-from sync.layouts import pack_bodies, unpack_bodies, whole
-from sync.numbers import MAX_DIGITS, decimals, pack_floats
-from sync.types import ERASED_REV, Record, RecordBatch, Stream
+from sync.layouts import pack_bodies
+from sync.numbers import decimals, pack_floats
+from sync.types import Record, RecordBatch
 
 MAX_RECORDS = 5_000
 LONGEST_NAME = 64
@@ -35,7 +35,7 @@ KINDS = (
 )
 TRUSTS = (Trust.TABLET, Trust.NTP, Trust.RTC, Trust.UNKNOWN)
 # What mostly holds one value, which then does not travel; first of the batch, then of its records.
-_USUAL: Mapping[str, Item] = {
+USUAL: Mapping[str, Item] = {
     "health": None,
     "behind": 0,
     "ahead": 0,
@@ -53,12 +53,9 @@ _USUAL: Mapping[str, Item] = {
     "places": None,
     "group": 0,
 }
-_BATCH = 6
-_HEAD, _ALWAYS = 4, 4
-_MS_DIGITS = 3
-
-
-# --- writing -------------------------------------------------------------------------------------
+BATCH = 6
+HEAD, ALWAYS = 4, 4
+MS_DIGITS = 3
 
 
 def items_of(batch: RecordBatch, dictionary: Dictionary, pool: Pool) -> list[Item]:
@@ -84,9 +81,9 @@ def items_of(batch: RecordBatch, dictionary: Dictionary, pool: Pool) -> list[Ite
         ]
         group_of, bodies = _pack_groups(records, dictionary, pool)
         rare |= {**_rare(records, pool), "places": photos, "group": pack(group_of, pool)}
-    kept = [key for key, item in rare.items() if not _same(item, _USUAL[key])]
-    ordered = [key for key in _USUAL if key in kept]
-    bits = sum(1 << place for place, key in enumerate(_USUAL) if key in kept)
+    kept = [key for key, item in rare.items() if not _same(item, USUAL[key])]
+    ordered = [key for key in USUAL if key in kept]
+    bits = sum(1 << place for place, key in enumerate(USUAL) if key in kept)
     short = int(sent) if sent.is_integer() and abs(sent) < MOST else sent
     head = [bits, len(records), first, short]
     return [*head, *always, *(rare[key] for key in ordered), *bodies]
@@ -140,12 +137,12 @@ def _pack_names(names: Sequence[str], pool: Pool) -> Item:
 def _pack_times(times: Sequence[float], sent: float, pool: Pool) -> Item:
     """Milliseconds from the whole second of ``sent``; in a finer unit where that is not exact."""
     found = decimals((*times, float(math.floor(sent))))
-    digits = _MS_DIGITS if found is None else max(found[0], _MS_DIGITS)
+    digits = MS_DIGITS if found is None else max(found[0], MS_DIGITS)
     scaled = [] if found is None else [each * 10 ** (digits - found[0]) for each in found[1]]
     if found is None or any(abs(each) >> 62 for each in scaled):
         return [Code.FLOATS, pack_floats(times)]
     offsets = pack([each - scaled[-1] for each in scaled[:-1]], pool)
-    return offsets if digits == _MS_DIGITS else [Code.OTHER, digits, offsets]
+    return offsets if digits == MS_DIGITS else [Code.OTHER, digits, offsets]
 
 
 def _pack_groups(
@@ -183,163 +180,3 @@ def _pack_group(key: Any, records: Sequence[Record], known: Dictionary, pool: Po
         return [0, pack(bodies, pool)]
     photos = [record.photos for record in records]
     return [1 + key, *pack_bodies(known.layouts[key], known.codes, bodies, photos, pool)]
-
-
-# --- reading -------------------------------------------------------------------------------------
-
-
-def batch_of(
-    items: Item, node: str, token: bytes, dictionary: Dictionary, read: Read
-) -> RecordBatch:
-    """The batch that `items_of` wrote.
-
-    Raises:
-        Unfit, ValueError: Anything else.
-    """
-    if type(items) is not list or len(items) < _HEAD:
-        raise Unfit("not a list of columns")
-    bits, n, first, sent = items[:_HEAD]
-    if type(sent) not in (int, float):
-        raise Unfit("a batch without a time")
-    start = _HEAD + _ALWAYS * bool(whole(n, 0, MAX_RECORDS))
-    limit = len(_USUAL) if n else _BATCH
-    present = [key for place, key in enumerate(_USUAL) if whole(bits, 0) >> place & 1]
-    if bits >> limit or len(items) < start + len(present):
-        raise Unfit("columns are missing, or stand where none should")
-    rare = {**_USUAL, **dict(zip(present, items[start : start + len(present)], strict=True))}
-    at = Instant(float(sent), TRUSTS[whole(rare["sent_trust"], 0, len(TRUSTS) - 1)])
-    bodies = items[start + len(present) :]
-    if bool(n) != bool(bodies):
-        raise Unfit("bodies without records, or records without")
-    always = items[_HEAD:start]
-    records = _records(always, rare, bodies, n, whole(first, 1), at.utc_s, dictionary, read)
-    health = {} if rare["health"] is None else unpack(rare["health"], 1, read)[0]
-    if type(health) is not dict:
-        raise Unfit("health that is no map")
-    last = records[-1].seq if records else first - 1
-    stream = Stream(node, whole(rare["epoch"], 0), token, whole(rare["base"], 0))
-    latest = whole(last + whole(rare["behind"]), 0)
-    return RecordBatch(
-        stream, latest, whole(first - 1 - whole(rare["ahead"]), 0), at, records, health
-    )
-
-
-def _records(
-    always: list[Item],
-    rare: Mapping[str, Item],
-    groups: list[Item],
-    n: int,
-    first: int,
-    sent: float,
-    dictionary: Dictionary,
-    read: Read,
-) -> tuple[Record, ...]:
-    if not n:
-        return ()
-    subjects, authors = (_unpack_names(item, n, read) for item in always[:2])
-    at, received = (_unpack_times(item, n, sent, read) for item in always[2:])
-    gaps = flat_ints(rare["gap"], max(1, n - 1), read)
-    seqs = list(accumulate(gaps[: n - 1], lambda seq, gap: seq + gap + 1, initial=first))
-    whole(seqs[-1], 1)
-    revs = flat_ints(rare["rev"], n, read, 0, ERASED_REV)
-    kinds = flat_ints(rare["kind"], n, read, 0, len(KINDS) - 1)
-    at_trusts = flat_ints(rare["at_trust"], n, read, 0, len(TRUSTS) - 1)
-    received_trusts = flat_ints(rare["received_trust"], n, read, 0, len(TRUSTS) - 1)
-    photos = _unpack_photos(rare["photos"], rare["places"], n, read)
-    earlier = _unpack_back(rare["back"], seqs, read)
-    coarse = unpack(rare["coarse"], n, read)
-    if any(type(each) is not bool for each in coarse):
-        raise Unfit("coarse is neither yes nor no")
-    bodies = _unpack_groups(groups, rare["group"], photos, dictionary, read)
-    return tuple(
-        Record(
-            seqs[i],
-            KINDS[kinds[i]],
-            subjects[i],
-            authors[i],
-            Instant(at[i], TRUSTS[at_trusts[i]]),
-            Instant(received[i], TRUSTS[received_trusts[i]]),
-            bodies[i],
-            photos[i],
-            earlier[i],
-            revs[i],
-            coarse[i],
-        )
-        for i in range(n)
-    )
-
-
-def _unpack_names(item: Item, n: int, read: Read) -> list[str]:
-    if type(item) is list and item and item[0] == Code.OTHER:
-        names = unpack(item[1], n, read) if len(item) == 2 else []
-        if len(names) != n or any(map(_is_no_name, names)):
-            raise Unfit("a name that is none")
-        return names
-    return [read.ids[place] for place in flat_ints(item, n, read, 0, len(read.ids) - 1)]
-
-
-def _is_no_name(name: Any) -> bool:
-    return type(name) is not str or len(name) > LONGEST_NAME or not (name + "x").isprintable()
-
-
-def _unpack_times(item: Item, n: int, sent: float, read: Read) -> list[float]:
-    digits = _MS_DIGITS
-    if type(item) is list and item and item[0] == Code.FLOATS:
-        return unpack(item, n, read)
-    if type(item) is list and item and item[0] == Code.OTHER:
-        if len(item) != 3:
-            raise Unfit("times with other parts")
-        digits, item = whole(item[1], _MS_DIGITS, MAX_DIGITS), item[2]
-    scale = 10**digits
-    origin = math.floor(sent) * scale
-    return [(origin + offset) / scale for offset in flat_ints(item, n, read, LEAST)]
-
-
-def _unpack_photos(counts: Item, places: Item, n: int, read: Read) -> list[tuple[str, ...]]:
-    lengths = flat_ints(counts, n, read)
-    total = sum(lengths)
-    read.spend(64 * total)
-    found = range(total) if places is None else flat_ints(places, total, read)
-    if total and max(found) >= len(read.hashes):
-        raise Unfit("a photo without a hash")
-    ends = list(accumulate(lengths, initial=0))
-    return [tuple(read.hashes[at] for at in found[a:b]) for a, b in pairwise(ends)]
-
-
-def _unpack_back(item: Item, seqs: Sequence[int], read: Read) -> list[int | None]:
-    steps = unpack(item, len(seqs), read)
-    pairs = zip(seqs, steps, strict=True)
-    return [None if step is None else whole(seq - whole(step), 1) for seq, step in pairs]
-
-
-def _unpack_groups(
-    items: list[Item],
-    column: Item,
-    photos: Sequence[tuple[str, ...]],
-    dictionary: Dictionary,
-    read: Read,
-) -> list[dict[str, Any]]:
-    group_of = flat_ints(column, len(photos), read, 0, len(items) - 1)
-    members: list[list[int]] = [[] for _ in items]
-    for at, group in enumerate(group_of):
-        members[group].append(at)
-    bodies: dict[int, dict[str, Any]] = {}
-    for item, own in zip(items, members, strict=True):
-        found = _unpack_group(item, [photos[at] for at in own], dictionary, read)
-        bodies.update(zip(own, found, strict=True))
-    return [bodies[at] for at in range(len(photos))]
-
-
-def _unpack_group(
-    item: Item, photos: Sequence[tuple[str, ...]], known: Dictionary, read: Read
-) -> list[dict[str, Any]]:
-    if type(item) is not list or not item or not photos:
-        raise Unfit("bodies that are none")
-    place = whole(item[0], 0, len(known.layouts)) - 1
-    if place >= 0:
-        layout = known.layouts[place]
-        return unpack_bodies(layout, known.codes, item[1:], photos, read)
-    bodies = unpack(item[1], len(photos), read) if len(item) == 2 else []
-    if len(bodies) != len(photos) or any(type(body) is not dict for body in bodies):
-        raise Unfit("a body that is no map")
-    return bodies

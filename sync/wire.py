@@ -12,10 +12,12 @@ import zstandard
 
 from field_data.errors import PublisherError
 from sync.cbor import Unfit, dump, load
-from sync.columns import HASH_BYTES, ID_BYTES, Pool, Read, id_text, strict
+from sync.columns import HASH_BYTES, ID_BYTES, Pool, id_text, strict
 from sync.dictionaries import Dictionary
-from sync.record_columns import batch_of, items_of
+from sync.record_columns import items_of
+from sync.record_reading import batch_of
 from sync.types import Record, RecordBatch, Refusal
+from sync.unpacking import Read
 
 MAX_PLAIN = 2 << 20
 TOKEN_BYTES = 8
