@@ -119,7 +119,11 @@ def _unpack_names(item: Item, n: int, read: Read) -> list[str]:
 
 
 def _is_no_name(name: Any) -> bool:
-    return type(name) is not str or len(name) > LONGEST_NAME or not (name + "x").isprintable()
+    return type(name) is not str or len(name) > LONGEST_NAME or any(map(_is_control, name))
+
+
+def _is_control(letter: str) -> bool:
+    return letter < " " or letter == "\x7f"
 
 
 def _unpack_times(item: Item, n: int, sent: float, read: Read) -> list[float]:
