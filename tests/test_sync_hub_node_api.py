@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 import cbor2
 import pytest
+import zstandard
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -26,6 +27,7 @@ from sqlalchemy import select
 
 from field_data.errors import HubError
 from sync import receipts
+from sync.dictionaries import dictionary, versions
 from sync.hub.app import Hub, create_hub, hub_of
 from sync.hub.blobs import Blobs
 from sync.hub.enrolment import new_code, revoke
@@ -33,6 +35,7 @@ from sync.hub.ingest import ingest
 from sync.hub.photos import Photos, Upload, blob_name
 from sync.hub.settings import HubSettings
 from sync.hub.tables import DOOMED, EVENTS, PHOTO_PARTS, PHOTOS
+from sync.segments import seal
 from sync.types import Refusal
 from tests.hub_nodes import Node, Wire, erasure, record
 from tests.hubs import (  # noqa: F401
@@ -240,17 +243,28 @@ def test_forged_and_strange_requests_are_refused(served_hub: ServedHub) -> None:
         assert wire.refused(good[:40])[:2] == (400, "bad_segment")
         assert wire.refused(b"")[:2] == (400, "bad_segment")
         assert wire.refused(b"x" * (3 << 20))[:2] == (413, "too_large")
-        unknown = bytearray(good)
-        unknown[4] = 250
-        status, reason, _ = wire.refused(bytes(unknown))
-        assert (status, reason) in {(403, "bad_signature"), (415, "unknown_dictionary")}
-        unknown[3] = 99
-        assert wire.refused(bytes(unknown))[:2] == (415, "newer_schema")
+        unknown = seal(node.batch(record(1)), node.key, replace(dictionary(0), version=250))
+        status, reason, told = wire.refused(unknown)
+        assert (status, reason, told["dictionaries"]) == (415, "unknown_dictionary", [*versions()])
+        newer = good[:3] + b"\x63" + good[4:]
+        assert wire.refused(newer)[:2] == (415, "newer_schema")
+        status, reason, told = wire.refused(bomb(node))
+        assert (status, reason) == (400, "bad_segment")
+        assert "unfolds to 1073741824 bytes" in told["detail"]
         revoke(hub.database, node.id)
         assert wire.refused(good)[:2] == (403, "revoked")
         assert wire.photo("HEAD", sha(b""))[0] == 403
         with hub.database.reading() as connection:
             assert connection.execute(select(EVENTS)).all() == []
+
+
+def bomb(node: Node) -> bytes:
+    """A segment, well signed, whose columns would take 1 GiB, and which says so."""
+    head = node.segment(record(1))[:21]  # GHS, schema, dictionary, node
+    zeros = zstandard.ZstdCompressor().compressobj(size=1 << 30)
+    packed = b"".join(zeros.compress(bytes(1 << 20)) for _ in range(1 << 10)) + zeros.flush()
+    payload = b"\x01" + bytes(2) + node.token + packed[4:]  # without the magic number
+    return head + node.key.sign(b"ghalla segment 1\n" + head + payload) + payload
 
 
 def test_a_code_lets_in_one_node_once(served_hub: ServedHub) -> None:  # noqa: F811
