@@ -13,6 +13,8 @@ from playwright.sync_api import Browser, Playwright, sync_playwright
 from edge_app import webassets
 from tests.browsers import CHROMIUM, FLAGS
 
+pytest_plugins = ["tests.hubs"]
+
 ROOT = Path(__file__).parents[1]
 # The public photo set is never part of the project; without it the tests that read it are skipped.
 PHOTO_SET = Path(os.environ.get("GHALLA_DATA", ROOT.parent / "shared" / "data" / "vision"))
