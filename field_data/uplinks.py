@@ -80,8 +80,12 @@ class Uplink:
 
     def sent(self, seq: int) -> Sent:
         """How that record was sent last; a whole first revision leaves no row."""
+        return self.known(seq) or Sent()
+
+    def known(self, seq: int) -> Sent | None:
+        """The same, None where there is no row: it was never sealed, or once and whole."""
         row = self._revisions.get(self._of("seq", seq))
-        return Sent() if row is None else Sent(row["rev"], row["coarse"], row["bare"])
+        return None if row is None else Sent(row["rev"], row["coarse"], row["bare"])
 
     def sealed(self, sent: Mapping[int, Sent]) -> None:
         """Those records were sealed for sending in that way."""
