@@ -1,4 +1,4 @@
-"""What a node signs when it asks the hub for something (docs/sync.md); both sides use this.  Pure."""
+"""What a node signs when it asks the hub for something (docs/sync.md), for both sides.  Pure."""
 
 from __future__ import annotations
 
