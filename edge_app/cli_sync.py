@@ -57,7 +57,8 @@ def enrol(
     def action() -> None:
         from sync.transport import HubAddress
 
-        address = HubAddress(url, ca.absolute() if ca else None, pin.replace(":", ""), insecure_http)
+        authority = ca.absolute() if ca else None
+        address = HubAddress(url, authority, pin.replace(":", ""), insecure_http)
         with opened(home) as uplinks:
             told = uplinks.enrol(address, code, name)
         if as_json:
@@ -150,8 +151,9 @@ def status(home: Path, url: str, as_json: bool) -> None:
 def _say_waiting(told: Status) -> None:
     kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(told.records.items()))
     photos = ", ".join(f"{count} {name}" for name, count in sorted(told.photos.items()))
-    click.echo(f"Waiting: {told.waiting} records{f' ({kinds})' if kinds else ''}; photos: ", nl=False)
-    click.echo(f"{photos or 'none'}; about {told.bytes / 1000:.1f} kB on the wire")
+    wire = f"about {told.bytes / 1000:.1f} kB on the wire"
+    named = f" ({kinds})" if kinds else ""
+    click.echo(f"Waiting: {told.waiting} records{named}; photos: {photos or 'none'}; {wire}")
     for reason, count in sorted(told.held.items()):
         click.echo(f"  held back: {count} records: {reason}")
 
