@@ -216,5 +216,3 @@ def opened(home: Path) -> Iterator[Uplinks]:
 
 def _json(told: Status) -> str:
     return json.dumps(asdict(told), ensure_ascii=False)
-
-
