@@ -235,7 +235,6 @@ class Link:
             try:
                 line.sock = self._secured(raw, self._context)
             except BaseException:
-                self._count(raw)
                 raw.close()
                 raise
         self._line = line
@@ -247,6 +246,7 @@ class Link:
         self.resumed += bool(secured.session_reused)
         shown = secured.getpeercert(binary_form=True) or b""
         if self.address.pin and hashlib.sha256(shown).hexdigest() != self.address.pin.lower():
+            secured.close()
             message = "the hub shows another certificate than the one that is pinned"
             raise KeeperError("hub_untrusted", message)
         return secured
