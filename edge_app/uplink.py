@@ -201,6 +201,11 @@ class Uplinks:
         finally:
             lock.release()
 
+    def note(self, reason: str, detail: str) -> None:
+        """Remember why nothing was sent."""
+        nothing = Run(0, 0, 0, 0, 0.0, 0, reason, detail)
+        self.uplink().keep(last={"at_s": now().utc_s, **asdict(nothing)})
+
     def _remember(self, uplink: Uplink, made: Run, meter: _Meter) -> None:
         meter.count(made.bytes_up + made.bytes_down)
         at = now().utc_s
