@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,12 +13,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edge_app.cli_common import JSON, guarded
-from field_data.errors import KeeperError
+from edge_app.cli_common import EXIT, JSON, guarded
+from field_data.errors import KeeperError, PersonError
 
 if TYPE_CHECKING:
     from sync.hub.app import Hub
     from sync.hub.settings import HubSettings
+    from sync.hub.usb import StickNode
 
 DATABASE = click.option(
     "--database",
@@ -98,6 +100,7 @@ def init(database: str, blobs: str, as_json: bool) -> None:
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8100, show_default=True, type=click.IntRange(0, 65535))
 @click.option("--workers", default=2, show_default=True, type=click.IntRange(1, 64))
+@click.option("--proxies", default=0, help="How many stand before it and say who asks.")
 @click.option("--cert", type=click.Path(path_type=Path, exists=True), help="TLS: PEM chain.")
 @click.option("--key", type=click.Path(path_type=Path, exists=True), help="TLS: PEM key.")
 @JSON
@@ -107,6 +110,7 @@ def serve(
     host: str,
     port: int,
     workers: int,
+    proxies: int,
     cert: Path | None,
     key: Path | None,
     as_json: bool,
@@ -122,7 +126,7 @@ def serve(
     def action() -> None:
         if (cert is None) != (key is None):
             raise click.UsageError("--cert and --key go together")
-        settings = hub_settings(database, blobs)
+        settings = replace(hub_settings(database, blobs), proxies=proxies)
         from sync.hub.serving import Listening, serve
 
         serve(settings, Listening(host, port, workers, cert=cert, key=key), ready)
@@ -206,6 +210,43 @@ def revoke(database: str, blobs: str, node: str, as_json: bool) -> None:
         click.echo(json.dumps({"revoked": node}) if as_json else f"Revoked: {node}")
 
     guarded(as_json, action)
+
+
+@hub.command()
+@DATABASE
+@BLOBS
+@click.argument("stick", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@JSON
+def usb(database: str, blobs: str, stick: Path, as_json: bool) -> None:
+    """Take in what nodes put on a stick, and leave receipts on it.  Again is a success."""
+
+    def action() -> None:
+        made = opened(database, blobs)
+        from sync.hub.usb import take_stick
+
+        done = take_stick(made, stick)
+        for each in done:
+            if as_json:
+                click.echo(json.dumps(_plain(each), ensure_ascii=False))
+                continue
+            number = each.receipt.seq if each.receipt else 0
+            click.echo(
+                f"{each.node}  {each.segments} segments, {each.records} records, "
+                f"{each.photos} photos; the hub has all up to {number}"
+            )
+            for name, reason, detail in each.problems:
+                click.echo(f"  set aside: {name}: {reason}: {detail}", err=True)
+        if not done and not as_json:
+            click.echo("Nothing of a node is on this stick.")
+        if any(each.problems for each in done):
+            sys.exit(EXIT[PersonError])
+
+    guarded(as_json, action)
+
+
+def _plain(taken: StickNode) -> dict[str, object]:
+    said = {name: getattr(taken, name) for name in ("node", "segments", "records", "photos")}
+    return said | {"seq": taken.receipt.seq if taken.receipt else None, "problems": taken.problems}
 
 
 def _ago(heard_s: float | None) -> str:
