@@ -121,6 +121,10 @@ class Departures:
             pass
         return [segment for entry in self._queue() if (segment := self._opened(entry[0]))]
 
+    def greeting(self) -> Segment:
+        """A segment without records, which the hub answers all the same."""
+        return self._seal([], self._dictionary())
+
     def _more(self, most: int) -> Segment | None:
         """Another segment behind those that wait already."""
         found = None
@@ -137,7 +141,7 @@ class Departures:
     def _looked_at(self) -> int:
         """The number up to which all events are at the hub, in a segment, or held back."""
         sealed = [upto for _digest, upto, _seqs in self._queue()]
-        return max([self.outbox.acknowledged(self.uplink.hub), *sealed])
+        return max(self.outbox.acknowledged(self.uplink.hub), *map(int, sealed), 0)
 
     def _unknown(self, held: Mapping[int, str]) -> list[int]:
         sealed = {seq for _digest, _upto, seqs in self._queue() for seq in seqs}
@@ -225,11 +229,12 @@ class Departures:
 
     def _nothing_until(self, upto: int) -> None:
         """All up to that number, beyond what is sealed, is held back."""
-        *before, last = self._queue() or [None]
-        if last is None:
+        queue = self._queue()
+        if not queue:
             self._pass(upto)
-        else:
-            self.uplink.keep(pending=[*before, [last[0], max(last[1], upto), last[2]]])
+            return
+        *before, (digest, sealed, seqs) = queue
+        self.uplink.keep(pending=[*before, [digest, max(sealed, upto), seqs]])
 
     def _pass(self, upto: int) -> None:
         """All up to that number is at the hub or held back."""

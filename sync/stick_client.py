@@ -95,8 +95,13 @@ class StickClient:
                 old.unlink()
         written = sum(_write(path, data) for path, data in files.items())
         listed, of_photos = self._photos(segments, photos)
+        if listed and not segments:  # the hub writes a receipt for who sends a segment
+            written += _write(segment_file(self.stick, self._node, 0, 0, 0), self._greeting())
         written += of_photos
         return Exported(sum(len(s.batch.records) for s in segments), len(listed), written)
+
+    def _greeting(self) -> bytes:
+        return self.departures.greeting().data
 
     def _file(self, segment: Segment) -> Path:
         seqs = [record.seq for record in segment.batch.records]
