@@ -27,7 +27,7 @@ from sync.client import Client, Progress, Run, needed_bytes
 from sync.conversation import Conversation, enrol
 from sync.departures import Departures
 from sync.keys import PublicKey, SecretKey, new_keys, read_secret
-from sync.outgoing import Outgoing
+from sync.outgoing import UNKNOWN_FORM, Outgoing
 from sync.parcels import Parcels
 from sync.stick_client import StickClient
 from sync.transport import Allowance, HubAddress, Link
@@ -41,7 +41,7 @@ _LONGEST_NAME = 80
 class Status:
     """What waits for a hub and why, what it takes, and how the last run went.
 
-    ``records`` by kind; ``held`` by reason and ``aside`` one by one; ``bytes`` is an estimate of
+    ``records`` by kind; ``held`` by reason; ``aside`` what waits for a person, one by one; ``bytes`` is an estimate of
     what all of it costs on the wire; ``last`` is the last run as plain values, empty before one.
     """
 
@@ -281,7 +281,8 @@ class Uplinks:
 
     def _aside(self, held: Mapping[int, str]) -> Iterator[Mapping[str, Any]]:
         for seq, reason in held.items():
-            for event in self._ground.events.since(seq - 1, 1):
+            own = reason != UNKNOWN_FORM  # which goes by itself once the form is here
+            for event in self._ground.events.since(seq - 1, 1) if own else ():
                 yield {"what": str(event.kind), "seq": seq, "id": event.id, "reason": reason}
 
     def retry(self, seqs: list[int]) -> None:

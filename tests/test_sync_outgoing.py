@@ -50,9 +50,9 @@ class Farm:
         self.seen = node.see(self.field, self.photo)
 
     def agree(self, purpose: str, given: bool = True, wording: str = WORDING) -> Event:
-        return self.registry.add_consent(
-            "agent-1", self.owner.id, Decision(purpose, wording, "ar", given)
-        )
+        decision = Decision(purpose, wording, "ar", given)
+        event: Event = self.registry.add_consent("agent-1", self.owner.id, decision)
+        return event
 
     def records(self) -> dict[int, Record]:
         """What the next segment says, by number; the hub then has it."""
@@ -184,7 +184,7 @@ def _private_question(node: SendingNode) -> str:
     section = replace(form.sections[0], questions=(*form.sections[0].questions, question))
     more = replace(form, sections=(section, *form.sections[1:]))
     forms.versions = lambda _id: [more, *rest]
-    return question.id
+    return "secret_note"
 
 
 def outgoing(node: SendingNode) -> Outgoing:
