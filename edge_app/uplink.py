@@ -41,8 +41,9 @@ _LONGEST_NAME = 80
 class Status:
     """What waits for a hub and why, what it takes, and how the last run went.
 
-    ``records`` by kind; ``held`` by reason; ``aside`` what waits for a person, one by one; ``bytes`` is an estimate of
-    what all of it costs on the wire; ``last`` is the last run as plain values, empty before one.
+    ``records`` by kind; ``held`` by reason; ``aside`` what waits for a person, one by one.
+    ``bytes`` is an estimate of what all of it costs on the wire.  ``last`` is the last run as plain
+    values, empty before one.
     """
 
     hub: str
@@ -335,4 +336,4 @@ def _name() -> str:
 def _rendition(jpeg: bytes, name: str) -> bytes:
     from models.renditions import rendition
 
-    return bytes(rendition(jpeg, name))
+    return rendition(jpeg, name)
