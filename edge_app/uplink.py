@@ -5,10 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import socket
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,16 +19,17 @@ from edge_app.uplink_files import KEY, folder_of, renditions_of, segments_of
 from field_data.audit_log import NODE
 from field_data.clock import now
 from field_data.errors import GhallaError, KeeperError, PersonError
-from field_data.events import Draft, Kind
+from field_data.events import Draft, Event, Kind
 from field_data.files import HomeLock, make_folder
 from field_data.ids import new_id
 from field_data.uplinks import Uplink, known_hubs
-from sync.client import Client, Progress, Run, needed_bytes
+from sync.client import Client, Progress, Run, forecast
 from sync.conversation import Conversation, enrol
 from sync.departures import Departures
 from sync.keys import PublicKey, SecretKey, new_keys, read_secret
 from sync.outgoing import UNKNOWN_FORM, Outgoing
 from sync.parcels import Parcels
+from sync.planner import is_alert
 from sync.stick_client import StickClient
 from sync.transport import Allowance, HubAddress, Link
 
@@ -192,6 +193,7 @@ class Uplinks:
             key=self._key(),
             folder=segments_of(self.home, uplink.hub),
             health=partial(self._health, uplink),
+            alert=_is_alert,
         )
 
     def parcels(self, uplink: Uplink) -> Parcels:
@@ -273,12 +275,16 @@ class Uplinks:
             photos=dict(Counter(parcel.rendition for parcel in going)),
             held=dict(Counter(held.values())),
             aside=(*self._aside(held), *_aside_photos(uplink)),
-            bytes=needed_bytes(waiting, going),
+            bytes=forecast([*fresh, *self._of(again)], going).bytes,
             month_bytes=_Meter(uplink).bytes,
             month_limit_bytes=self._ground.settings.hub_monthly_mb * MB,
             last=state.get("last", {}),
             heard_s=state.get("heard_s"),
         )
+
+    def _of(self, seqs: Iterable[int]) -> Iterator[Event]:
+        for seq in seqs:
+            yield from self._ground.events.since(seq - 1, 1)
 
     def _aside(self, held: Mapping[int, str]) -> Iterator[Mapping[str, Any]]:
         for seq, reason in held.items():
@@ -327,6 +333,21 @@ def _aside_photos(uplink: Uplink) -> Iterator[Mapping[str, Any]]:
         if parcel.reason:
             what = f"photo {parcel.rendition}"
             yield {"what": what, "seq": parcel.seq, "id": parcel.photo, "reason": parcel.reason}
+
+
+def _is_alert(event: Event) -> bool:
+    values = event.body.get("values") if event.kind is Kind.OBSERVATION else None
+    form = event.body.get("form", "")
+    return isinstance(values, Mapping) and is_alert(form, values, _to_report())
+
+
+@cache
+def _to_report() -> frozenset[str]:
+    """Conditions that must be reported: regulated pests, and those that are not in the country."""
+    from edge_app.advice import load_advice
+
+    advice = load_advice()
+    return frozenset(card.condition for card in advice.cards if card.alert)
 
 
 def _name() -> str:

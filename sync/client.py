@@ -5,17 +5,20 @@ Whatever stops a run, the next one goes on where the hub says it is.
 
 from __future__ import annotations
 
+import json
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from field_data.errors import GhallaError, HubError, NetworkError, PublisherError
+from field_data.events import Event
 from field_data.uplinks import Parcel
 from sync.conversation import Conversation, RefusedError, refusal
 from sync.departures import Departures, Segment
 from sync.parcels import GUESS_BYTES, Parcels
+from sync.planner import Budget, Plan, Rank, Waiting, plan, record_bytes
 from sync.receipts import decode
 from sync.transport import Allowance, Link, Reply, SpentError
 from sync.types import Refusal
@@ -36,6 +39,7 @@ _LEAST_PIECE = 512
 _SPLIT = frozenset({Refusal.BAD_SEGMENT, Refusal.TOO_LARGE, Refusal.DAMAGED})
 _RENUMBER = frozenset({Refusal.DIVERGED, Refusal.SUPERSEDED})
 _MOST_EPOCHS = 3
+_RANKS = {"thumb": Rank.THUMB, "view": Rank.VIEW}
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,11 +319,21 @@ class Client:
         self.say(self.done)
 
 
-def needed_bytes(records: int, parcels: list[Parcel]) -> int:
-    """About how many bytes on the wire it takes to send what waits."""
-    photos = sum((p.length or GUESS_BYTES[p.rendition]) - p.offset + _SIGNED_BYTES for p in parcels)
-    bodies = records * _RECORD_BYTES + photos
-    return int(bodies * _ON_TOP) + (3200 if bodies else 0)
+def forecast(events: Iterable[Event], parcels: Iterable[Parcel]) -> Plan:
+    """What goes next of what waits, and about what it costs (`sync.planner`), without a budget."""
+    records = [
+        Waiting(Rank.RECORD, e.seq, record_bytes(len(json.dumps(e.body)), len(e.photos)))
+        for e in events
+    ]
+    photos = [
+        Waiting(_RANKS[p.rendition], f"{p.photo} {p.rendition}", _left(p), aside=p.reason)
+        for p in parcels
+    ]
+    return plan([*records, *photos], Budget())
+
+
+def _left(parcel: Parcel) -> int:
+    return max(1, (parcel.length or GUESS_BYTES[parcel.rendition]) - parcel.offset)
 
 
 def _path(parcel: Parcel) -> str:
