@@ -36,6 +36,9 @@ _SIGNED_BYTES = 1300
 # IP, TCP and TLS on top of a body, and the acknowledgements of the other side.
 _ON_TOP = 1.12
 _LEAST_PIECE = 512
+# Of a photo at once: as much as it has, and less on a link that breaks, since the hub may not hear
+# of a break for a while and then knows only of the pieces that it answered.
+MOST_PART, _LEAST_PART = 1 << 20, 8 << 10
 _SPLIT = frozenset({Refusal.BAD_SEGMENT, Refusal.TOO_LARGE, Refusal.DAMAGED})
 _RENUMBER = frozenset({Refusal.DIVERGED, Refusal.SUPERSEDED})
 _MOST_EPOCHS = 3
@@ -99,6 +102,7 @@ class Client:
     done: Progress = Progress()
     bundles: int = 0
     _most: int = FIRST
+    _part: int = MOST_PART
     _epochs: int = 0
 
     @property
@@ -251,6 +255,7 @@ class Client:
             match reply.status:
                 case 204:
                     further = _offset(reply, offset + len(piece))
+                    self._part = min(MOST_PART, self._part * 2)
                 case 409:
                     further = _offset(reply, offset)
                 case 404 if not restarted:
@@ -283,7 +288,7 @@ class Client:
 
     def _piece(self, wanted: int) -> int:
         """How many bytes of a photo the next request may carry."""
-        left = self._allowance.left_bytes(self._link.spent)
+        left, wanted = self._allowance.left_bytes(self._link.spent), min(wanted, self._part)
         if left is None:
             return wanted
         room = int((left - self._link.opening_bytes - _SIGNED_BYTES) / _ON_TOP)
@@ -305,6 +310,7 @@ class Client:
         except NetworkError:
             # Something of it may have arrived: the next try asks how far.
             self.parcels.moved(parcel, max(offset, 1))
+            self._part = max(_LEAST_PART, min(self._part, len(piece)) // 2)
             raise
 
     def _unwanted(self, parcel: Parcel, reply: Reply) -> None:
