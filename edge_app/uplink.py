@@ -22,7 +22,7 @@ from field_data.errors import GhallaError, KeeperError, PersonError
 from field_data.events import Draft, Event, Kind
 from field_data.files import HomeLock, make_folder
 from field_data.ids import new_id
-from field_data.uplinks import Uplink, known_hubs
+from field_data.uplinks import RENDITIONS, Parcel, Uplink, known_hubs
 from sync.client import Client, Progress, Run, forecast
 from sync.conversation import Conversation, enrol
 from sync.departures import Departures
@@ -188,13 +188,17 @@ class Uplinks:
             store=ground.store,
             events=ground.events,
             outbox=ground.outbox,
-            outgoing=Outgoing(ground.events, ground.registry, ground.forms, ground.diagnoses),
+            outgoing=self._outgoing(),
             uplink=uplink,
             key=self._key(),
             folder=segments_of(self.home, uplink.hub),
             health=partial(self._health, uplink),
             alert=_is_alert,
         )
+
+    def _outgoing(self) -> Outgoing:
+        ground = self._ground
+        return Outgoing(ground.events, ground.registry, ground.forms, ground.diagnoses)
 
     def parcels(self, uplink: Uplink) -> Parcels:
         """The photos on their way to a hub."""
@@ -265,6 +269,7 @@ class Uplinks:
         fresh = self._ground.events.since(acknowledged, _COUNTED)
         parcels = uplink.parcels()
         going = [parcel for parcel in parcels if not parcel.reason]
+        going += self._coming(fresh, {parcel.photo for parcel in parcels})
         return Status(
             hub=uplink.hub,
             url=state.get("url", ""),
@@ -281,6 +286,15 @@ class Uplinks:
             last=state.get("last", {}),
             heard_s=state.get("heard_s"),
         )
+
+    def _coming(self, events: Iterable[Event], known: set[str]) -> Iterator[Parcel]:
+        """Photos that follow records which wait still."""
+        outgoing = self._outgoing()
+        for event in events:
+            photos = set() if event.erased else set(outgoing.photos(event)) - known
+            if photos and outgoing.leave(event).photos:
+                known |= photos
+                yield from (Parcel(p, name, event.seq) for p in photos for name in RENDITIONS)
 
     def _of(self, seqs: Iterable[int]) -> Iterator[Event]:
         for seq in seqs:
