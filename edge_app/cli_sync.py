@@ -16,7 +16,8 @@ from edge_app.cli_common import HOME, JSON, guarded
 from field_data.errors import NetworkError
 
 if TYPE_CHECKING:
-    from edge_app.uplink import Status, Uplinks
+    from edge_app.uplink import Uplinks
+    from edge_app.uplink_status import Status
     from sync.client import Progress, Run
 
 URL = click.option("--hub", "url", default="", help="Address of the hub (default: the known one).")

@@ -2,65 +2,36 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import socket
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from edge_app.ground import Ground
-from edge_app.settings import MB
 from edge_app.uplink_files import KEY, folder_of, renditions_of, segments_of
+from edge_app.uplink_status import Meter, Status, status_of
 from field_data.audit_log import NODE
 from field_data.clock import now
 from field_data.errors import GhallaError, KeeperError, PersonError
 from field_data.events import Draft, Event, Kind
 from field_data.files import HomeLock, make_folder
 from field_data.ids import new_id
-from field_data.uplinks import RENDITIONS, Parcel, Uplink, known_hubs
-from sync.client import Client, Progress, Run, forecast
+from field_data.uplinks import Uplink, known_hubs
+from sync.client import Client, Progress, Run
 from sync.conversation import Conversation, enrol
 from sync.departures import Departures
 from sync.keys import PublicKey, SecretKey, new_keys, read_secret
-from sync.outgoing import UNKNOWN_FORM, Outgoing
+from sync.outgoing import Outgoing
 from sync.parcels import Parcels
 from sync.planner import is_alert
 from sync.stick_client import StickClient
 from sync.transport import Allowance, HubAddress, Link
 
-# What the status counts by kind; beyond, only how many.
-_COUNTED = 5000
 _LONGEST_NAME = 80
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """What waits for a hub and why, what it takes, and how the last run went.
-
-    ``records`` by kind; ``held`` by reason; ``aside`` what waits for a person, one by one.
-    ``bytes`` is an estimate of what all of it costs on the wire.  ``last`` is the last run as plain
-    values, empty before one.
-    """
-
-    hub: str
-    url: str
-    organisation: str
-    region: str
-    waiting: int
-    records: Mapping[str, int]
-    photos: Mapping[str, int]
-    held: Mapping[str, int]
-    aside: tuple[Mapping[str, Any], ...]
-    bytes: int
-    month_bytes: int
-    month_limit_bytes: int
-    last: Mapping[str, Any] = field(default_factory=dict)
-    heard_s: float | None = None
 
 
 class Uplinks:
@@ -160,7 +131,7 @@ class Uplinks:
             self.unsay()
             link = Link(address_of(uplink), allowance)
             client = self.client(uplink, link, after_up=after_up, **options)
-            meter = _Meter(uplink)
+            meter = Meter(uplink)
 
             def told(progress: Progress) -> None:
                 meter.count(link.spent)
@@ -247,7 +218,7 @@ class Uplinks:
         nothing = Run(0, 0, 0, 0, 0.0, 0, reason, detail)
         self.uplink().keep(last={"at_s": now().utc_s, **asdict(nothing)})
 
-    def _remember(self, uplink: Uplink, made: Run, meter: _Meter) -> None:
+    def _remember(self, uplink: Uplink, made: Run, meter: Meter) -> None:
         meter.count(made.bytes_up + made.bytes_down)
         at = now().utc_s
         heard = {"heard_s": at} if made.bytes_down and (made.records or not made.reason) else {}
@@ -261,50 +232,7 @@ class Uplinks:
         Raises:
             PersonError: ``not_enrolled``.
         """
-        uplink = self.uplink(url)
-        state, outbox = uplink.state(), self._ground.outbox
-        acknowledged, held = outbox.acknowledged(uplink.hub), outbox.held(uplink.hub)
-        again = [seq for seq in uplink.to_revise() if seq <= acknowledged and seq not in held]
-        waiting = self._ground.events.last_seq() - acknowledged + len(again)
-        fresh = self._ground.events.since(acknowledged, _COUNTED)
-        parcels = uplink.parcels()
-        going = [parcel for parcel in parcels if not parcel.reason]
-        going += self._coming(fresh, {parcel.photo for parcel in parcels})
-        return Status(
-            hub=uplink.hub,
-            url=state.get("url", ""),
-            organisation=state.get("organisation", ""),
-            region=state.get("region", ""),
-            waiting=waiting,
-            records=dict(Counter(str(event.kind) for event in fresh)),
-            photos=dict(Counter(parcel.rendition for parcel in going)),
-            held=dict(Counter(held.values())),
-            aside=(*self._aside(held), *_aside_photos(uplink)),
-            bytes=forecast([*fresh, *self._of(again)], going).bytes,
-            month_bytes=_Meter(uplink).bytes,
-            month_limit_bytes=self._ground.settings.hub_monthly_mb * MB,
-            last=state.get("last", {}),
-            heard_s=state.get("heard_s"),
-        )
-
-    def _coming(self, events: Iterable[Event], known: set[str]) -> Iterator[Parcel]:
-        """Photos that follow records which wait still."""
-        outgoing = self._outgoing()
-        for event in events:
-            photos = set() if event.erased else set(outgoing.photos(event)) - known
-            if photos and outgoing.leave(event).photos:
-                known |= photos
-                yield from (Parcel(p, name, event.seq) for p in photos for name in RENDITIONS)
-
-    def _of(self, seqs: Iterable[int]) -> Iterator[Event]:
-        for seq in seqs:
-            yield from self._ground.events.since(seq - 1, 1)
-
-    def _aside(self, held: Mapping[int, str]) -> Iterator[Mapping[str, Any]]:
-        for seq, reason in held.items():
-            own = reason != UNKNOWN_FORM  # which goes by itself once the form is here
-            for event in self._ground.events.since(seq - 1, 1) if own else ():
-                yield {"what": str(event.kind), "seq": seq, "id": event.id, "reason": reason}
+        return status_of(self._ground, self.uplink(url), self._outgoing())
 
     def retry(self, seqs: list[int]) -> None:
         """Try again what was set aside for a person."""
@@ -317,22 +245,6 @@ class Uplinks:
                     uplink.progress(replace(parcel, reason=""))
 
 
-class _Meter:
-    """Bytes on the wire in the present month, kept as they are spent."""
-
-    def __init__(self, uplink: Uplink) -> None:
-        self._uplink = uplink
-        state = uplink.state()
-        self._month = f"{dt.datetime.fromtimestamp(max(0, now().utc_s), dt.UTC):%Y-%m}"
-        self._before = state.get("month_bytes", 0) if state.get("month") == self._month else 0
-        self.bytes: int = self._before
-
-    def count(self, spent: int) -> None:
-        """So many were spent since this began."""
-        self.bytes = self._before + spent
-        self._uplink.keep(month=self._month, month_bytes=self.bytes)
-
-
 def address_of(uplink: Uplink) -> HubAddress:
     """Where the hub is, as it was said at the enrolment."""
     state = uplink.state()
@@ -340,13 +252,6 @@ def address_of(uplink: Uplink) -> HubAddress:
     return HubAddress(
         state.get("url", ""), ca, state.get("pin", ""), bool(state.get("insecure", False))
     )
-
-
-def _aside_photos(uplink: Uplink) -> Iterator[Mapping[str, Any]]:
-    for parcel in uplink.parcels():
-        if parcel.reason:
-            what = f"photo {parcel.rendition}"
-            yield {"what": what, "seq": parcel.seq, "id": parcel.photo, "reason": parcel.reason}
 
 
 def _is_alert(event: Event) -> bool:

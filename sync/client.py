@@ -121,6 +121,7 @@ class Client:
             HubError: ``unknown_node``, ``revoked``, ``bad_signature``, ``newer_schema``.
         """
         try:
+            self.departures.tidy()
             self.parcels.tidy()
             stopped = self._until_stopped()
         finally:

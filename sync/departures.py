@@ -104,6 +104,12 @@ class Departures:
             return Segment(data, open_segment(data, lambda _node: self.key.public))
         return None
 
+    def tidy(self) -> None:
+        """Remove segments that a power cut left before they were remembered."""
+        wanted = {self._path(digest) for digest, _upto, _seqs in self._queue()}
+        for path in set(self.folder.glob("*.seg")) - wanted:
+            path.unlink(missing_ok=True)
+
     def _queue(self) -> list[list[Any]]:
         """What was made, as ``[SHA-256 of the segment, the number it ends at, its numbers]``."""
         return list(self.uplink.state().get("pending", ()))
