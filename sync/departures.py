@@ -345,6 +345,8 @@ class Departures:
 
     def split(self, segment: Segment, first: int) -> None:
         """Make two of that segment, the first of ``first`` records; no record changes."""
+        if not self._is_first(segment):
+            return
         records, (upto, *rest) = segment.batch.records, [self._queue()[0][1], *self._queue()[1:]]
         head, tail = (self._again(segment, part) for part in (records[:first], records[first:]))
         known = self.outbox.acknowledged(self.uplink.hub)
@@ -354,12 +356,18 @@ class Departures:
         self.uplink.keep(pending=[*entries, *rest])
         self._path(_digest(segment.data)).unlink(missing_ok=True)
 
+    def _is_first(self, segment: Segment) -> bool:
+        """False when something was erased while it was on its way: it is not to be sent again."""
+        return [entry[0] for entry in self._queue()[:1]] == [_digest(segment.data)]
+
     def _again(self, segment: Segment, records: tuple[Record, ...]) -> Segment:
         batch = replace(segment.batch, records=records)
         return Segment(seal(batch, self.key, self._dictionary()), batch)
 
     def set_aside(self, segment: Segment, reason: str) -> None:
         """The hub does not take the one record of that segment; a person may look why."""
+        if not self._is_first(segment):
+            return
         (entry, *rest), record = self._queue(), segment.batch.records[0]
         with self.store.transaction():
             self.outbox.hold(self.uplink.hub, {record.seq: f"{REFUSED}:{reason}"})
@@ -373,6 +381,8 @@ class Departures:
         Raises:
             HubError: ``unknown_dictionary`` when there is none that both know.
         """
+        if not self._is_first(segment):
+            return
         (entry, *rest), can = self._queue(), list(dictionaries)
         data = seal(segment.batch, self.key, best(can))
         if data == segment.data:

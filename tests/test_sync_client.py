@@ -118,6 +118,22 @@ def test_a_lost_answer_followed_by_an_erasure_leaves_nothing_at_the_hub(here: Wo
     assert "secret" not in str(here.rows())
 
 
+def test_an_erasure_while_a_segment_is_on_its_way_is_no_trouble(here: World) -> None:
+    gone, kept = here.node.see(note="secret word"), here.node.see()
+    departures = here.node.uplinks.departures(here.node.uplinks.uplink())
+    segment = departures.next(10)
+    assert segment is not None
+    here.node.ground.events.erase([gone.id])
+    for forget in here.node.ground.privacy.elsewhere:
+        forget(())
+    departures.split(segment, 1)
+    departures.set_aside(segment, "damaged")
+    departures.reseal(segment, [0])
+    assert departures.outbox.held(departures.uplink.hub) == {}
+    assert here.node.send().reason == ""
+    assert [(row.seq, row.rev) for row in here.rows()] == [(gone.seq, ERASED_REV), (kept.seq, 1)]
+
+
 def test_a_record_without_its_form_waits_and_holds_up_no_other(here: World) -> None:
     draft = here.node.see()
     strange = replace(
