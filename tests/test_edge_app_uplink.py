@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from edge_app.agent.intake import state_of
 from edge_app.settings import Settings
 from edge_app.uplink import Uplinks
 from edge_app.uplink_health import hub_part
-from edge_app.uplink_job import Schedule, in_hours, month_left, send_once
+from edge_app.uplink_job import Schedule, in_hours, month_left, send_once, sending
 from edge_app.uplink_words import STOPPED
 from field_data.people import Role
 from field_data.uplinks import Uplink
@@ -74,6 +75,18 @@ def test_the_job_sends_and_says_so_and_stops_for_the_month(here: World) -> None:
     assert send_once(ground)
     assert len(here.rows()) == 1
     assert here.node.uplinks.status().last["reason"] == "month_spent"
+
+
+def test_the_bell_lets_a_running_node_send_at_once(here: World) -> None:
+    here.node.see()
+    with sending(here.node.ground):
+        here.node.ground.bell.wanted.set()
+        end = time.monotonic() + 20
+        while not here.rows() and time.monotonic() < end:
+            time.sleep(0.05)
+        assert len(here.rows()) == 1
+        asked = time.monotonic()
+    assert time.monotonic() - asked < 5
 
 
 def test_a_node_that_is_out_of_favour_needs_its_keeper(here: World) -> None:
