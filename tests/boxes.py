@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from edge_app.agent.consent_words import WORDING
 from edge_app.ground import Ground
@@ -71,7 +72,7 @@ class Box:
         lon, lat = ring[0]
         return Farmer(person, field, (round(lon + 3.217e-4, 7), round(lat + 4.139e-4, 7)))
 
-    def _land(self, kind: Kind, subject: str, body: dict[str, object]) -> None:
+    def _land(self, kind: Kind, subject: str, body: Mapping[str, Any]) -> None:
         self.ground.registry.append(Draft(new_id(), kind, subject, self.agent.id, self._at(), body))
 
     def _at(self) -> Instant:
@@ -121,7 +122,7 @@ class Box:
         self,
         farmer: Farmer,
         form: str,
-        values: dict[str, object],
+        values: Mapping[str, Any],
         photos: Sequence[str] = (),
         corrects: Event | None = None,
     ) -> Event:

@@ -85,7 +85,7 @@ class PlainSender:
     def batch(self, records: Sequence[Mapping[str, Any]]) -> None:
         """All in one POST, compressed."""
         packed = gzip.compress(_json(records), 9)
-        self._post(packed, "application/json", **{"Content-Encoding": "gzip"})
+        self._post(packed, "application/json", encoding="gzip")
 
     def photo(self, jpeg: bytes, most_s: float) -> int:
         """The whole photo, until it is there or ``most_s`` have passed; returns how many tries."""
@@ -99,11 +99,12 @@ class PlainSender:
             return tries
         raise TimeoutError(f"not there after {most_s} s and {tries} tries")
 
-    def _post(self, body: bytes, kind: str, end: float | None = None, **headers: str) -> None:
+    def _post(self, body: bytes, kind: str, end: float | None = None, encoding: str = "") -> None:
         patience = _PATIENCE_S if end is None else min(_PATIENCE_S, max(1, end - time.monotonic()))
         line = http.client.HTTPSConnection(*self._address, timeout=patience, context=self._tls)
         try:
-            line.request("POST", "/records", body, {"Content-Type": kind, **headers})
+            packed = {"Content-Encoding": encoding} if encoding else {}
+            line.request("POST", "/records", body, {"Content-Type": kind, **packed})
             answer = line.getresponse()
             answer.read()
             if answer.status != http.client.CREATED:
