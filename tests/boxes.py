@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from PIL import Image
 
 from edge_app.agent.consent_words import WORDING
 from edge_app.ground import Ground
@@ -20,7 +23,6 @@ from field_data.people import Person, Role
 from field_data.photos import PhotoStore
 from field_data.schema import open_store
 from field_data.types import Instant, Trust
-from tests.builders import leaf_jpeg
 from tests.tablets import square
 
 FIRST_S = 1_790_000_000.0
@@ -84,9 +86,12 @@ class Box:
         decision = Decision(purpose, WORDING, "ar", given)
         return self.ground.registry.add_consent(self.agent.id, farmer.person.id, decision)
 
-    def photo(self, seed: int, width: int = 64, height: int = 48) -> str:
-        """A photo is kept; its name."""
-        return self.ground.photos.put(leaf_jpeg(width, height, seed, quality=80)).sha256
+    def photo(self, width: int = 96, height: int = 72) -> str:
+        """A photo that there was never before is kept; its name."""
+        pixels = self._chance.randbytes(width * height * 3)
+        out = io.BytesIO()
+        Image.frombytes("RGB", (width, height), pixels).save(out, "JPEG", quality=60)
+        return self.ground.photos.put(out.getvalue()).sha256
 
     def visit(
         self,

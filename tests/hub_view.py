@@ -1,0 +1,57 @@
+"""What a hub has, read past its own software: straight from its tables and its folder of blobs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Table, create_engine, select
+from sqlalchemy.pool import NullPool
+
+from sync.hub.tables import EVENTS, METADATA, PHOTOS, REFUSED
+
+Rows = Sequence[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class HubView:
+    """The hub with that database (SQLAlchemy URL) and, where it is one, folder of blobs."""
+
+    url: str
+    blobs: Path | None = None
+
+    def rows(self, table: Table) -> Rows:
+        """All rows of a table."""
+        engine = create_engine(self.url, poolclass=NullPool)
+        with engine.connect() as connection:
+            return connection.execute(select(table)).all()
+
+    def events(self, node: str) -> Rows:
+        """The rows of a node by epoch and number."""
+        found = (row for row in self.rows(EVENTS) if row.node == node)
+        return sorted(found, key=lambda row: (row.epoch, row.seq))
+
+    def whole_photos(self) -> dict[str, set[str]]:
+        """The renditions that are whole, by the photo that they show."""
+        found: dict[str, set[str]] = {}
+        for row in self.rows(PHOTOS):
+            if row.whole_s is not None:
+                found.setdefault(row.photo, set()).add(row.rendition)
+        return found
+
+    def refused(self) -> Rows:
+        """What was set aside."""
+        return self.rows(REFUSED)
+
+    def words(self) -> str:
+        """Everything that the tables say, as one text to look for what must not be there."""
+        tables = METADATA.sorted_tables
+        return "\n".join(repr(tuple(row)) for table in tables for row in self.rows(table))
+
+    def blob_bytes(self) -> dict[str, int]:
+        """The size of every file among the blobs, by its path."""
+        assert self.blobs is not None
+        files = (path for path in self.blobs.rglob("*") if path.is_file())
+        return {str(path.relative_to(self.blobs)): path.stat().st_size for path in files}
