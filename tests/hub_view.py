@@ -1,14 +1,15 @@
-"""What a hub has, read past its own software: straight from its tables and its folder of blobs."""
+"""What a hub has, read past its own software: straight from its tables."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Table, create_engine, select
 from sqlalchemy.pool import NullPool
+from sync.hub.app import Hub
 
 from sync.hub.tables import EVENTS, METADATA, PHOTOS, REFUSED
 
@@ -17,16 +18,19 @@ Rows = Sequence[Any]
 
 @dataclass(frozen=True, slots=True)
 class HubView:
-    """The hub with that database (SQLAlchemy URL) and, where it is one, folder of blobs."""
+    """The hub with that database (SQLAlchemy URL)."""
 
     url: str
-    blobs: Path | None = None
 
     def rows(self, table: Table) -> Rows:
         """All rows of a table."""
         engine = create_engine(self.url, poolclass=NullPool)
         with engine.connect() as connection:
             return connection.execute(select(table)).all()
+
+    def all_events(self) -> Rows:
+        """All records of all nodes."""
+        return self.rows(EVENTS)
 
     def events(self, node: str) -> Rows:
         """The rows of a node by epoch and number."""
@@ -50,8 +54,8 @@ class HubView:
         tables = METADATA.sorted_tables
         return "\n".join(repr(tuple(row)) for table in tables for row in self.rows(table))
 
-    def blob_bytes(self) -> dict[str, int]:
-        """The size of every file among the blobs, by its path."""
-        assert self.blobs is not None
-        files = (path for path in self.blobs.rglob("*") if path.is_file())
-        return {str(path.relative_to(self.blobs)): path.stat().st_size for path in files}
+
+def digests(hub: Hub) -> set[str]:
+    """The SHA-256 of everything that lies among the blobs of a hub, in hex."""
+    found = (hub.blobs.get(name) for name in hub.blobs.names())
+    return {hashlib.sha256(data).hexdigest() for data in found if data is not None}
