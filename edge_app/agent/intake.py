@@ -106,7 +106,7 @@ def state_of(ground: Ground, event: Event) -> str:
     """How far a record has come: ``node``, ``hub``, or ``erased`` on somebody's wish."""
     if event.erased:
         return "erased"
-    return "hub" if event.seq <= ground.outbox.acknowledged_anywhere() else "node"
+    return "hub" if ground.outbox.arrived(event.seq) else "node"
 
 
 def receipt_json(ground: Ground, kept: Kept) -> dict[str, Any]:

@@ -1,0 +1,319 @@
+"""What goes up next, as signed segments, and what follows from the hub's word on them.
+
+A segment that was made is kept in a file until the hub has answered: whatever happens in between,
+the same bytes are sent again, so that one revision of a record never has two contents.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from field_data.clock import now
+from field_data.document_store import DocumentStore
+from field_data.errors import HubError, PublisherError
+from field_data.events import Event, EventLog
+from field_data.files import make_folder, write_atomic
+from field_data.outbox import Outbox
+from field_data.uplinks import Sent, Uplink
+from sync.dictionaries import Dictionary, best, versions
+from sync.keys import SecretKey
+from sync.outgoing import UNKNOWN_FORM, Held, Outgoing
+from sync.segments import open_segment, seal
+from sync.types import ERASED_REV, Receipt, Record, RecordBatch, Stream
+from sync.wire import why_not
+
+# Reasons of what is held back: `UNKNOWN_FORM` is tried again by itself, these wait for a person.
+UNFIT = "unfit"
+REFUSED = "refused"
+_PENDING = "pending.seg"
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A segment that waits for the hub's word: its bytes, and what is in it."""
+
+    data: bytes
+    batch: RecordBatch
+
+
+@dataclass
+class Departures:
+    """The events of one node on their way to the hub of ``uplink``; ``folder`` keeps the segment.
+
+    ``health`` gives what the hub shows of this node.
+    """
+
+    node: str
+    store: DocumentStore
+    events: EventLog
+    outbox: Outbox
+    outgoing: Outgoing
+    uplink: Uplink
+    key: SecretKey
+    folder: Path
+    health: Callable[[], Mapping[str, Any]] = field(default=dict)
+
+    # --- numbering ----------------------------------------------------------------------------
+
+    def stream(self) -> Stream:
+        """The numbering in force; the first one is made when it is first asked for."""
+        state = self.uplink.state()
+        if "token" not in state:
+            return self._begin(0, 0)
+        return Stream(self.node, state["epoch"], bytes.fromhex(state["token"]), state["base"])
+
+    def new_epoch(self, at_least: int = 0) -> Stream:
+        """Begin another numbering: the hub has other events than this node at some numbers."""
+        epoch = max(self.stream().epoch, at_least - 1) + 1
+        held = self.outbox.held(self.uplink.hub)
+        base = min([self.outbox.acknowledged(self.uplink.hub), *(seq - 1 for seq in held)])
+        with self.store.transaction():
+            self.drop()
+            return self._begin(epoch, base)
+
+    def _begin(self, epoch: int, base: int) -> Stream:
+        token = secrets.token_bytes(8)
+        self.uplink.keep(epoch=epoch, token=token.hex(), base=base, gap=-1)
+        return Stream(self.node, epoch, token, base)
+
+    # --- the next segment ---------------------------------------------------------------------
+
+    def pending(self) -> Segment | None:
+        """The segment that was made and has no answer yet."""
+        wanted = self.uplink.state().get("pending")
+        data = self._read() if wanted else None
+        if data is None or hashlib.sha256(data).hexdigest() != wanted:
+            return None
+        with suppress(PublisherError, ValueError):
+            return Segment(data, open_segment(data, lambda _node: self.key.public))
+        return None
+
+    def next(self, most: int) -> Segment | None:
+        """The segment to be sent now, of at most ``most`` records if it is a new one.
+
+        None when nothing is left that can go.
+        """
+        found = self.pending()
+        while found is None and self._some_wait():
+            found = self._make(min(most, self.uplink.state().get("most") or most))
+        return found
+
+    def _some_wait(self) -> bool:
+        """Whether there may be something to send; what is held back for a person does not count."""
+        held = self.outbox.held(self.uplink.hub)
+        fresh = self.events.last_seq() > self.outbox.acknowledged(self.uplink.hub)
+        return fresh or bool(self._to_revise(held)) or any(map(self._can_go, _unknown(held)))
+
+    def _can_go(self, seq: int) -> bool:
+        return any(isinstance(self._record(each), Record) for each in self._events([seq]))
+
+    def _to_revise(self, held: Mapping[int, str]) -> list[int]:
+        known = self.outbox.acknowledged(self.uplink.hub)
+        return [seq for seq in self.uplink.to_revise() if seq <= known and seq not in held]
+
+    def _make(self, most: int) -> Segment | None:
+        with self.store.transaction():
+            records, held, upto = self._choose(most)
+            segment = self._sealed(records, held)
+            if segment is None and records and len(records) > 1 and not _all(records, held):
+                return self._make(len(records) // 2)  # together they are too much
+            self.outbox.hold(self.uplink.hub, held)
+            if segment is None:
+                self._pass(upto)
+                return None
+            self._write(segment.data)
+            made = segment.batch.records
+            self.uplink.sealed({r.seq: Sent(r.rev, r.coarse, self._bare(r)) for r in made})
+            digest = hashlib.sha256(segment.data).hexdigest()
+            self.uplink.keep(pending=digest, upto=upto, seqs=[r.seq for r in made])
+            return segment
+
+    def _choose(self, most: int) -> tuple[list[Record], dict[int, str], int]:
+        """Records to send, what cannot go, and the number up to which all was looked at."""
+        upto = self.outbox.acknowledged(self.uplink.hub)
+        before = self.outbox.held(self.uplink.hub)
+        older = [*self._to_revise(before)[:most], *_unknown(before)]
+        records: list[Record] = []
+        held: dict[int, str] = {}
+        for event in self._events(older):
+            if len(records) < most:
+                _sort(self._record(event), records, held)
+        for event in self.events.since(upto, most - len(records)) if len(records) < most else ():
+            _sort(self._record(event), records, held)
+            upto = event.seq
+        return sorted(records, key=lambda record: record.seq), held, upto
+
+    def _record(self, event: Event) -> Record | Held:
+        return self.outgoing.record(event, self.uplink.known(event.seq))
+
+    def _events(self, seqs: Iterable[int]) -> list[Event]:
+        found = (self.events.since(seq - 1, 1) for seq in seqs)
+        return [each for events in found for each in events]
+
+    def _sealed(self, records: list[Record], held: dict[int, str]) -> Segment | None:
+        """The segment of those records that can be written; the others join ``held``."""
+        known = self._dictionary()
+        try:
+            return self._seal(records, known) if records else None
+        except ValueError:
+            empty = self._batch([])
+            wrong = {r.seq for r in records if len(records) == 1 or why_not(r, empty, known)}
+        held.update(dict.fromkeys(wrong, UNFIT))
+        fit = [record for record in records if record.seq not in wrong]
+        return self._sealed(fit, held) if wrong else None
+
+    def _seal(self, records: list[Record], known: Dictionary) -> Segment:
+        batch = self._batch(records)
+        return Segment(seal(batch, self.key, known), batch)
+
+    def _batch(self, records: list[Record]) -> RecordBatch:
+        return RecordBatch(
+            stream=self.stream(),
+            last=self.events.last_seq(),
+            acknowledged=self.outbox.acknowledged(self.uplink.hub),
+            sent=now(),
+            records=tuple(records),
+            health=self.health(),
+        )
+
+    def _dictionary(self) -> Dictionary:
+        return best(self.uplink.state().get("dictionaries") or versions())
+
+    def _bare(self, record: Record) -> bool:
+        events = self._events([record.seq])
+        return bool(events and self.outgoing.photos(events[0])) and not record.photos
+
+    def _pass(self, upto: int) -> None:
+        """Nothing of what came up to that number can go now."""
+        if upto > self.outbox.acknowledged(self.uplink.hub):
+            self.outbox.acknowledge(self.uplink.hub, upto)
+
+    # --- the hub's word -----------------------------------------------------------------------
+
+    def arrived(self, segment: Segment, receipt: Receipt) -> None:
+        """The hub has that segment; durable when this returns."""
+        hub, digest = self.uplink.hub, hashlib.sha256(segment.data).hexdigest()
+        refused = {each.seq: f"{REFUSED}:{each.reason}" for each in receipt.refused}
+        state = self.uplink.state()
+        if state.get("pending") != digest:  # erased from meanwhile: what is left comes again
+            return
+        with self.store.transaction():
+            self.outbox.acknowledge(hub, state["upto"])
+            records = segment.batch.records
+            self.outbox.release(hub, [record.seq for record in records])
+            self.outbox.hold(hub, {s: why for s, why in refused.items() if s in state["seqs"]})
+            for record in records:
+                self._follow(record)
+            self._touched(records)
+            self.uplink.keep(pending="", most=0, dictionaries=list(receipt.dictionaries))
+            self._look_for_gap(receipt, segment.batch.stream)
+        self._path().unlink(missing_ok=True)
+
+    def _follow(self, record: Record) -> None:
+        """Photos go after their record, or stay."""
+        if record.photos:
+            self.uplink.leave(record.seq, record.photos)
+        else:
+            self.uplink.stay(record.seq)
+
+    def _touched(self, records: Iterable[Record]) -> None:
+        """What of older records may leave now that could not before, or the other way round."""
+        subjects: dict[str, None] = {}
+        for event in self._events(record.seq for record in records):
+            if not event.erased:
+                subjects.update(dict.fromkeys(self.outgoing.touched(event)))
+        acknowledged = self.outbox.acknowledged(self.uplink.hub)
+        events = (each for subject in subjects for each in self.events.about(subject))
+        self._again_where_changed(each for each in events if each.seq <= acknowledged)
+
+    def _again_where_changed(self, events: Iterable[Event]) -> None:
+        for event in events:
+            before = self.uplink.sent(event.seq)
+            if before.rev < ERASED_REV and self.outgoing.how(event, before.rev) != before:
+                self.uplink.again([event.seq])
+
+    def _look_for_gap(self, receipt: Receipt, stream: Stream) -> None:
+        """A hub that lost what it had (a backup was put back) is sent it again, once a gap."""
+        first = receipt.seq + 1
+        known = self.outbox.acknowledged(self.uplink.hub)
+        held = self.outbox.held(self.uplink.hub)
+        is_gap = receipt.epoch == stream.epoch and stream.base < first <= known
+        if is_gap and first not in held and self.uplink.state().get("gap") != first:
+            self.uplink.again(seq for seq in range(first, known + 1) if seq not in held)
+            self.uplink.keep(gap=first)
+
+    def halve(self, segment: Segment, reason: str) -> None:
+        """The hub does not take that segment: the next one has half of it.
+
+        One record alone is set aside with the reason, and the others go on.
+        """
+        records, upto = segment.batch.records, self.uplink.state()["upto"]
+        with self.store.transaction():
+            self.drop()
+            if len(records) == 1:
+                self.outbox.hold(self.uplink.hub, {records[0].seq: f"{REFUSED}:{reason}"})
+                self._pass(upto)
+            self.uplink.keep(most=len(records) // 2)
+
+    def reseal(self, segment: Segment, dictionaries: Iterable[int]) -> None:
+        """The same records again, written with a dictionary that the hub knows.
+
+        Raises:
+            HubError: ``unknown_dictionary`` when there is none that both know.
+        """
+        known = best(dictionaries)
+        data = seal(segment.batch, self.key, known)
+        if data == segment.data:
+            raise HubError("unknown_dictionary", "the hub and this node share no dictionary")
+        self._write(data)
+        digest = hashlib.sha256(data).hexdigest()
+        self.uplink.keep(pending=digest, dictionaries=list(dictionaries))
+
+    def drop(self) -> None:
+        """Forget the segment that waits; its records are made anew, as later revisions.
+
+        To be called when something was erased: what is written into a file must go too.
+        """
+        state = self.uplink.state()
+        if not state.get("pending"):
+            return
+        with self.store.transaction():
+            self.uplink.keep(pending="")
+            self.uplink.again(state["seqs"])
+        self._path().unlink(missing_ok=True)
+
+    # --- files --------------------------------------------------------------------------------
+
+    def _path(self) -> Path:
+        return self.folder / _PENDING
+
+    def _read(self) -> bytes | None:
+        try:
+            return self._path().read_bytes()
+        except OSError:
+            return None
+
+    def _write(self, data: bytes) -> None:
+        make_folder(self.folder)
+        write_atomic(self._path(), data)
+
+
+def _unknown(held: Mapping[int, str]) -> list[int]:
+    return [seq for seq, why in held.items() if why == UNKNOWN_FORM]
+
+
+def _all(records: Iterable[Record], held: Mapping[int, str]) -> bool:
+    return all(record.seq in held for record in records)
+
+
+def _sort(made: Record | Held, records: list[Record], held: dict[int, str]) -> None:
+    if isinstance(made, Held):
+        held[made.seq] = made.reason
+    else:
+        records.append(made)
