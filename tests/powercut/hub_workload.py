@@ -61,14 +61,14 @@ class HubTakes:
     def check(self, home: Path, said: Said, verdict: Verdict) -> None:
         """All that was acknowledged is there; then everything comes again, and is there once."""
         with _served(home) as (hub, line):
-            seqs = self._seqs(home)
+            seqs = set(self._seqs(home))
             for word in (*(f"segment {n}" for n in range(self.before)), *said.done):
-                what, n, *rest = word.split()
+                what, *numbers = word.split()
                 if what == "segment":
-                    verdict.want(word, self._all_of(int(n)) <= set(seqs))
+                    verdict.want(word, self._all_of(int(numbers[0])) <= seqs)
                 else:
-                    there = self._offset(line, hub, int(n))
-                    verdict.want(word, there >= int(rest[0]))
+                    there = self._offset(line, hub, int(numbers[0]))
+                    verdict.want(word, there >= int(numbers[1]))
             for n in range(self.before + self.steps):
                 self._segment(line, n)
                 if n >= self.before:
