@@ -152,7 +152,8 @@ class Uplink:
         return next((r for r in self._parcels.search(here) if r["rendition"] == rendition), None)
 
     def _of(self, key: str, value: object) -> QueryLike:
-        return (where(key) == value) & (where("hub") == self.hub)
+        here: QueryLike = (where(key) == value) & (where("hub") == self.hub)
+        return here
 
 
 def known_hubs(store: DocumentStore) -> list[str]:

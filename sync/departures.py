@@ -10,7 +10,7 @@ import hashlib
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,6 @@ from sync.wire import why_not
 # Reasons of what is held back: `UNKNOWN_FORM` is tried again by itself, these wait for a person.
 UNFIT = "unfit"
 REFUSED = "refused"
-_PENDING = "pending.seg"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +84,20 @@ class Departures:
     # --- the next segment ---------------------------------------------------------------------
 
     def pending(self) -> Segment | None:
-        """The segment that was made and has no answer yet."""
-        wanted = self.uplink.state().get("pending")
-        data = self._read() if wanted else None
-        if data is None or hashlib.sha256(data).hexdigest() != wanted:
-            return None
-        with suppress(PublisherError, ValueError):
-            return Segment(data, open_segment(data, lambda _node: self.key.public))
+        """The first segment that was made and has no answer yet."""
+        for digest, _upto, _seqs in self._queue()[:1]:
+            data = self._read(digest)
+            with suppress(PublisherError, ValueError):
+                return Segment(data, open_segment(data, lambda _node: self.key.public))
+            self.drop()  # damaged: its records are made anew
         return None
+
+    def _queue(self) -> list[list[Any]]:
+        """What was made, as ``[SHA-256 of the segment, the number it ends at, its numbers]``."""
+        return list(self.uplink.state().get("pending", ()))
+
+    def _entry(self, segment: Segment, upto: int) -> list[Any]:
+        return [_digest(segment.data), upto, [r.seq for r in segment.batch.records]]
 
     def next(self, most: int) -> Segment | None:
         """The segment to be sent now, of at most ``most`` records if it is a new one.
@@ -101,7 +106,7 @@ class Departures:
         """
         found = self.pending()
         while found is None and self._some_wait():
-            found = self._make(min(most, self.uplink.state().get("most") or most))
+            found = self._make(most)
         return found
 
     def _some_wait(self) -> bool:
@@ -130,8 +135,7 @@ class Departures:
             self._write(segment.data)
             made = segment.batch.records
             self.uplink.sealed({r.seq: Sent(r.rev, r.coarse, self._bare(r)) for r in made})
-            digest = hashlib.sha256(segment.data).hexdigest()
-            self.uplink.keep(pending=digest, upto=upto, seqs=[r.seq for r in made])
+            self.uplink.keep(pending=[self._entry(segment, upto)])
             return segment
 
     def _choose(self, most: int) -> tuple[list[Record], dict[int, str], int]:
@@ -198,22 +202,21 @@ class Departures:
 
     def arrived(self, segment: Segment, receipt: Receipt) -> None:
         """The hub has that segment; durable when this returns."""
-        hub, digest = self.uplink.hub, hashlib.sha256(segment.data).hexdigest()
+        hub, queue = self.uplink.hub, self._queue()
+        if not queue or queue[0][0] != _digest(segment.data):
+            return  # erased from meanwhile: what is left of it comes again
         refused = {each.seq: f"{REFUSED}:{each.reason}" for each in receipt.refused}
-        state = self.uplink.state()
-        if state.get("pending") != digest:  # erased from meanwhile: what is left comes again
-            return
+        records = segment.batch.records
         with self.store.transaction():
-            self.outbox.acknowledge(hub, state["upto"])
-            records = segment.batch.records
+            self.outbox.acknowledge(hub, queue[0][1])
             self.outbox.release(hub, [record.seq for record in records])
-            self.outbox.hold(hub, {s: why for s, why in refused.items() if s in state["seqs"]})
+            self.outbox.hold(hub, {s: why for s, why in refused.items() if s in queue[0][2]})
             for record in records:
                 self._follow(record)
             self._touched(records)
-            self.uplink.keep(pending="", most=0, dictionaries=list(receipt.dictionaries))
+            self.uplink.keep(pending=queue[1:], dictionaries=list(receipt.dictionaries))
             self._look_for_gap(receipt, segment.batch.stream)
-        self._path().unlink(missing_ok=True)
+        self._path(queue[0][0]).unlink(missing_ok=True)
 
     def _follow(self, record: Record) -> None:
         """Photos go after their record, or stay."""
@@ -248,18 +251,29 @@ class Departures:
             self.uplink.again(seq for seq in range(first, known + 1) if seq not in held)
             self.uplink.keep(gap=first)
 
-    def halve(self, segment: Segment, reason: str) -> None:
-        """The hub does not take that segment: the next one has half of it.
+    def split(self, segment: Segment, first: int) -> None:
+        """Make two of that segment, the first of ``first`` records; no record changes."""
+        records, (upto, *rest) = segment.batch.records, [self._queue()[0][1], *self._queue()[1:]]
+        head, tail = (self._again(segment, part) for part in (records[:first], records[first:]))
+        known = self.outbox.acknowledged(self.uplink.hub)
+        entries = [self._entry(head, max(known, records[first - 1].seq)), self._entry(tail, upto)]
+        self._write(head.data)
+        self._write(tail.data)
+        self.uplink.keep(pending=[*entries, *rest])
+        self._path(_digest(segment.data)).unlink(missing_ok=True)
 
-        One record alone is set aside with the reason, and the others go on.
-        """
-        records, upto = segment.batch.records, self.uplink.state()["upto"]
+    def _again(self, segment: Segment, records: tuple[Record, ...]) -> Segment:
+        batch = replace(segment.batch, records=records)
+        return Segment(seal(batch, self.key, self._dictionary()), batch)
+
+    def set_aside(self, segment: Segment, reason: str) -> None:
+        """The hub does not take the one record of that segment; a person may look why."""
+        (entry, *rest), record = self._queue(), segment.batch.records[0]
         with self.store.transaction():
-            self.drop()
-            if len(records) == 1:
-                self.outbox.hold(self.uplink.hub, {records[0].seq: f"{REFUSED}:{reason}"})
-                self._pass(upto)
-            self.uplink.keep(most=len(records) // 2)
+            self.outbox.hold(self.uplink.hub, {record.seq: f"{REFUSED}:{reason}"})
+            self._pass(entry[1])
+            self.uplink.keep(pending=rest)
+        self._path(entry[0]).unlink(missing_ok=True)
 
     def reseal(self, segment: Segment, dictionaries: Iterable[int]) -> None:
         """The same records again, written with a dictionary that the hub knows.
@@ -267,41 +281,52 @@ class Departures:
         Raises:
             HubError: ``unknown_dictionary`` when there is none that both know.
         """
-        known = best(dictionaries)
-        data = seal(segment.batch, self.key, known)
+        (entry, *rest), can = self._queue(), list(dictionaries)
+        data = seal(segment.batch, self.key, best(can))
         if data == segment.data:
             raise HubError("unknown_dictionary", "the hub and this node share no dictionary")
         self._write(data)
-        digest = hashlib.sha256(data).hexdigest()
-        self.uplink.keep(pending=digest, dictionaries=list(dictionaries))
+        self.uplink.keep(pending=[[_digest(data), *entry[1:]], *rest], dictionaries=can)
+        self._path(entry[0]).unlink(missing_ok=True)
 
     def drop(self) -> None:
-        """Forget the segment that waits; its records are made anew, as later revisions.
-
-        To be called when something was erased: what is written into a file must go too.
-        """
-        state = self.uplink.state()
-        if not state.get("pending"):
-            return
-        with self.store.transaction():
-            self.uplink.keep(pending="")
-            self.uplink.again(state["seqs"])
-        self._path().unlink(missing_ok=True)
+        """Forget the segments that wait; their records are made anew, as later revisions."""
+        drop_sealed(self.uplink, self.folder)
 
     # --- files --------------------------------------------------------------------------------
 
-    def _path(self) -> Path:
-        return self.folder / _PENDING
+    def _path(self, digest: str) -> Path:
+        return self.folder / f"{digest}.seg"
 
-    def _read(self) -> bytes | None:
+    def _read(self, digest: str) -> bytes:
+        """Empty when it is not there, or is not what was written."""
         try:
-            return self._path().read_bytes()
+            data = self._path(digest).read_bytes()
         except OSError:
-            return None
+            return b""
+        return data if _digest(data) == digest else b""
 
     def _write(self, data: bytes) -> None:
         make_folder(self.folder)
-        write_atomic(self._path(), data)
+        write_atomic(self._path(_digest(data)), data)
+
+
+def drop_sealed(uplink: Uplink, folder: Path) -> None:
+    """Forget the segments that wait for a hub's answer.
+
+    To be called when something was erased, since it stands in their files.  What is left of their
+    records is sent as later revisions: the hub may have them already.
+    """
+    seqs = [seq for _digest, _upto, seqs in uplink.state().get("pending", ()) for seq in seqs]
+    if seqs:
+        uplink.again(seqs)
+        uplink.keep(pending=[])
+    for path in folder.glob("*.seg"):
+        path.unlink(missing_ok=True)
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def _unknown(held: Mapping[int, str]) -> list[int]:

@@ -177,9 +177,7 @@ class Outgoing:
 
 def erased_record(event: Event) -> Record:
     """The number of an erased event, which is all that is left of it."""
-    return Record(
-        event.seq, event.kind, "", "", event.at, event.received, {}, rev=ERASED_REV
-    )
+    return Record(event.seq, event.kind, "", "", event.at, event.received, {}, rev=ERASED_REV)
 
 
 def erasure_body(body: Mapping[str, Any], seq_of: Callable[[str], int | None]) -> dict[str, Any]:
