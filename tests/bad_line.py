@@ -15,7 +15,12 @@ from flask import Flask
 from werkzeug.datastructures import Headers
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
+from field_data.errors import NetworkError
+from sync.hub.app import hub_of
+from sync.transport import Allowance, HubAddress, Link, Reply
+
 ADDRESS = "http://hub.test"
+_HEAD_BYTES = 250
 
 
 class Fault(StrEnum):
@@ -57,14 +62,19 @@ class BadLine:
 
     def __init__(self, start: Callable[[], Flask]) -> None:
         self._start = start
-        self._app = start()
+        self.app = start()
         self.ahead: deque[Fault] = deque()
         self.happened: Counter[Fault] = Counter()
         self._late: list[tuple[int, Asked]] = []
 
+    def stop(self) -> None:
+        """The hub lets go of its database."""
+        hub_of(self.app).database.close()
+
     def restart(self) -> None:
         """Another process serves from now on."""
-        self._app = self._start()
+        self.stop()
+        self.app = self._start()
 
     def expect(self, faults: Iterable[Fault]) -> None:
         """These instead of what was still ahead."""
@@ -117,6 +127,26 @@ class BadLine:
             input_stream=io.BytesIO(body),
             content_length=len(asked.body),
         )
-        content, status, headers = run_wsgi_app(self._app, builder.get_environ(), buffered=True)
+        content, status, headers = run_wsgi_app(self.app, builder.get_environ(), buffered=True)
         found = {name.lower(): value for name, value in headers}
         return Got(int(status.split()[0]), found, b"".join(content))
+
+
+class BadLink(Link):
+    """A client's connection over such a line; it counts bodies and about what heads weigh."""
+
+    def __init__(self, line: BadLine, allowance: Allowance | None = None) -> None:
+        super().__init__(HubAddress(ADDRESS, insecure=True), allowance)
+        self._bad = line
+
+    def request(
+        self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
+    ) -> Reply:
+        self.allowance.left_s()
+        self._up += _HEAD_BYTES + len(body)
+        try:
+            got = self._bad.exchange(Asked(method, path, headers or {}, body))
+        except ConnectionError as error:
+            raise NetworkError("link_failed", str(error)) from error
+        self._down += _HEAD_BYTES + len(got.body)
+        return Reply(got.status, got.headers, got.body)

@@ -46,23 +46,34 @@ class Box:
     was erased can be looked for.
     """
 
-    def __init__(self, home: Path, farmers: int = 2, seed: int = 1) -> None:
+    def __init__(
+        self, home: Path, farmers: int = 2, seed: int = 1, like: Box | None = None
+    ) -> None:
+        """``like``: the box of another home that this one is a copy of."""
         self.home = home
         self._chance = random.Random(seed)
-        fresh = not (home / STORE).exists()
-        if fresh:
+        if like is None:
             init_home(home)
-        self.store = open_store(home / STORE)
-        photos = PhotoStore(home / "photos")
+        self.open()
+        self.agent = like.agent if like else self.ground.people.add("Agent Un", Role.AGENT, "fr")
+        self.farmers = [*like.farmers] if like else []
+        for _ in range(0 if like else farmers):
+            self.add_farmer()
+
+    def open(self) -> None:
+        """Start the node, for the first time or again."""
+        self.store = open_store(self.home / STORE)
+        photos = PhotoStore(self.home / "photos")
         self.ground = Ground(self.store, photos, node_id(self.store))
-        self.farmers: list[Farmer] = []
-        if fresh:
-            self.agent = self.ground.people.add("Agent Un", Role.AGENT, "fr")
-            self.farmers = [self._farmer(n) for n in range(farmers)]
 
     def close(self) -> None:
-        """Close the store; the object can no longer be used."""
+        """Stop it."""
         self.store.close()
+
+    def add_farmer(self) -> Farmer:
+        """One more farmer comes to the cooperative, with one field."""
+        self.farmers.append(self._farmer(len(self.farmers)))
+        return self.farmers[-1]
 
     def _farmer(self, n: int) -> Farmer:
         person = self.ground.people.add(f"Farmer {n}", Role.FARMER, "ar")

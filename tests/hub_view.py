@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Table, create_engine, select
+from sqlalchemy import Table, create_engine, select, update
 from sqlalchemy.pool import NullPool
-from sync.hub.app import Hub
 
-from sync.hub.tables import EVENTS, METADATA, PHOTOS, REFUSED
+from sync.hub.app import Hub
+from sync.hub.tables import EVENTS, METADATA, NODES, PHOTOS, REFUSED, STREAMS
 
 Rows = Sequence[Any]
 
@@ -36,6 +36,17 @@ class HubView:
         """The rows of a node by epoch and number."""
         found = (row for row in self.rows(EVENTS) if row.node == node)
         return sorted(found, key=lambda row: (row.epoch, row.seq))
+
+    def streams(self, node: str) -> Rows:
+        """The numberings of a node."""
+        return [row for row in self.rows(STREAMS) if row.node == node]
+
+    def age(self, seconds: float) -> None:
+        """So much time passes since the hub heard the last word of anybody."""
+        engine = create_engine(self.url, poolclass=NullPool)
+        with engine.begin() as connection:
+            for table in (STREAMS, NODES):
+                connection.execute(update(table).values(heard_s=table.c.heard_s - seconds))
 
     def whole_photos(self) -> dict[str, set[str]]:
         """The renditions that are whole, by the photo that they show."""

@@ -7,14 +7,13 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from sync.hub.app import Hub
-from sync.hub.enrolment import Enrolment, enrol, new_code
-from sync.requests import authorization
-
 from field_data.events import Kind
 from field_data.types import Instant, Trust
 from sync.dictionaries import dictionary, versions
+from sync.hub.app import Hub
+from sync.hub.enrolment import Enrolment, enrol, new_code
 from sync.keys import SecretKey
+from sync.requests import authorization
 from sync.segments import seal
 from sync.types import Record, RecordBatch, Stream
 from tests.bad_line import Asked

@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from field_data.errors import GhallaError
 from sync.hub.app import Hub, create_hub, hub_of
 from sync.hub.settings import HubSettings
-
-from field_data.errors import GhallaError
 from tests.bad_line import Asked, BadLine
 from tests.hub_view import HubView, digests
 from tests.nodes_of_bytes import ByteNode
