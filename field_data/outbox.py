@@ -78,9 +78,3 @@ class Outbox:
         """Whether one hub or another has the event of that number."""
         held = {row["hub"] for row in self._held.search(where("seq") == seq)}
         return any(row["seq"] >= seq and row["hub"] not in held for row in self._hubs.all())
-
-    def forget(self, hub: str) -> None:
-        """Know nothing more of ``hub``: for a node that begins under a new name."""
-        with self._store.transaction():
-            self._hubs.remove(where("hub") == hub)
-            self._held.remove(where("hub") == hub)

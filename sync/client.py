@@ -16,7 +16,7 @@ from field_data.uplinks import Parcel
 from sync.conversation import Conversation, RefusedError, refusal
 from sync.departures import Departures, Segment
 from sync.parcels import GUESS_BYTES, Parcels
-from sync.receipts import read_receipt
+from sync.receipts import decode
 from sync.transport import Allowance, Link, Reply, SpentError
 from sync.types import Refusal
 
@@ -209,7 +209,7 @@ class Client:
 
     def _arrived(self, segment: Segment, answer: bytes) -> None:
         try:
-            receipt = read_receipt(answer)
+            receipt = decode(answer)
         except PublisherError as error:
             raise NetworkError("no_hub", f"what answered is no hub: {error}") from error
         if receipt.hub != self.hub.hub or receipt.node != self.hub.node:

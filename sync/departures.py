@@ -64,17 +64,20 @@ class Departures:
         """The numbering in force; the first one is made when it is first asked for."""
         state = self.uplink.state()
         if "token" not in state:
-            return self._begin(0, 0)
+            return self._begin(0, self._base())
         return Stream(self.node, state["epoch"], bytes.fromhex(state["token"]), state["base"])
 
     def new_epoch(self, at_least: int = 0) -> Stream:
         """Begin another numbering: the hub has other events than this node at some numbers."""
         epoch = max(self.stream().epoch, at_least - 1) + 1
-        held = self.outbox.held(self.uplink.hub)
-        base = min([self.outbox.acknowledged(self.uplink.hub), *(seq - 1 for seq in held)])
         with self.store.transaction():
             self.drop()
-            return self._begin(epoch, base)
+            return self._begin(epoch, self._base())
+
+    def _base(self) -> int:
+        """All events up to it are at the hub; a node under a new name has older ones there, too."""
+        held = self.outbox.held(self.uplink.hub)
+        return min([self.outbox.acknowledged(self.uplink.hub), *(seq - 1 for seq in held)])
 
     def _begin(self, epoch: int, base: int) -> Stream:
         token = secrets.token_bytes(8)
@@ -119,8 +122,11 @@ class Departures:
         return any(isinstance(self._record(each), Record) for each in self._events([seq]))
 
     def _to_revise(self, held: Mapping[int, str]) -> list[int]:
-        known = self.outbox.acknowledged(self.uplink.hub)
-        return [seq for seq in self.uplink.to_revise() if seq <= known and seq not in held]
+        """What is sent again; not what a node recorded under another name, see `_base`."""
+        known, stream = self.outbox.acknowledged(self.uplink.hub), self.stream()
+        least = 0 if stream.epoch else stream.base
+        again = self.uplink.to_revise()
+        return [seq for seq in again if least < seq <= known and seq not in held]
 
     def _make(self, most: int) -> Segment | None:
         with self.store.transaction():
