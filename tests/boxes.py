@@ -51,6 +51,9 @@ class Box:
     ) -> None:
         """``like``: the box of another home that this one is a copy of."""
         self.home = home
+        self.agent: Person
+        self.farmers: list[Farmer]
+        self._first_place = 40 * seed
         self._chance = random.Random(seed)
         if like is None:
             init_home(home)
@@ -77,7 +80,7 @@ class Box:
 
     def _farmer(self, n: int) -> Farmer:
         person = self.ground.people.add(f"Farmer {n}", Role.FARMER, "ar")
-        farm, field, ring = new_id(), new_id(), square(n)
+        farm, field, ring = new_id(), new_id(), square(self._first_place + n)
         body = {"name": f"Farm {n}", "owner": person.id}
         self._land(Kind.FARM, farm, body)
         body = {"farm": farm, "name": f"Field {n}", "crop": "LYPES", "source": "drawn"}

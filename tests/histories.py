@@ -21,6 +21,7 @@ from field_data.events import Event
 from field_data.sharing import coarse
 from sync.hub.app import create_hub, hub_of
 from sync.hub.settings import HubSettings
+from sync.types import ERASED_REV
 from tests.bad_line import BadLine, Fault
 from tests.boxes import Box, Farmer
 from tests.couriers import Courier, rendered
@@ -88,7 +89,10 @@ class World:
         self.counts: Counter[str] = Counter()
         self.hushed: set[str] = set()
         self.had: set[str] = set()
+        self._about: dict[str, list[Said]] = {}
         self._words = 0
+        self.villages: list[Village] = []
+        folder.mkdir(exist_ok=True)
         if like is not None:
             shutil.copytree(like.folder, folder, dirs_exist_ok=True)
         self.line = BadLine(lambda: create_hub(self._settings))
@@ -122,7 +126,7 @@ class World:
         kept = [village.box.ground.photos.get(name) for name in names]
         made = (rendered(jpeg, name) for jpeg in kept if jpeg for name in ("thumb", "view"))
         renditions = frozenset(hashlib.sha256(data).hexdigest() for data in made)
-        folk.said.append(Said(token, event, renditions=renditions))
+        self._keep(folk, Said(token, event, renditions=renditions))
         self.counts["visits"] += 1
         self.counts["photos"] += photos
 
@@ -133,8 +137,12 @@ class World:
         if standing:
             before, token = standing[which % len(standing)], self._token("visit")
             event = village.box.visit(folk.farmer, token, corrects=before.event)
-            folk.said.append(Said(token, event, before.token))
+            self._keep(folk, Said(token, event, before.token))
             self.counts["corrections"] += 1
+
+    def _keep(self, folk: Folk, said: Said) -> None:
+        folk.said.append(said)
+        self._about.setdefault(folk.farmer.field, []).append(said)
 
     def accident(self, village: Village, folk: Folk) -> None:
         """A record with an answer that never leaves the node."""
@@ -159,8 +167,9 @@ class World:
         """A farmer wants to be forgotten; another one comes to the cooperative."""
         village.box.erase(folk.farmer)
         noted = village.box.ground.events.since(village.box.ground.events.last_seq() - 1)[0]
-        tokens = frozenset(said.token for said in folk.said)
-        renditions = frozenset(r for said in folk.said for r in said.renditions)
+        every = self._about.get(folk.farmer.field, [])  # what an old image forgot among it
+        tokens = frozenset(said.token for said in every)
+        renditions = frozenset(r for said in every for r in said.renditions)
         place = folk.farmer.place
         village.erased.append(Erased(noted.received.utc_s, tokens, renditions, place))
         self.had -= tokens
@@ -242,7 +251,7 @@ class World:
         """The line is good; every node sends until nothing waits; then all is as it should be."""
         self.line.calm()
         for village in self.villages:
-            reasons = []
+            reasons: list[str] = []
             while not reasons or (reasons[-1] and len(reasons) < _MOST_RUNS):
                 reasons.append(self.sync(village))
             assert not reasons[-1], f"sync does not come to an end: {reasons}"
@@ -264,11 +273,14 @@ class World:
         }
         self._check_order(village, rows)
         corrected = {said.corrects for said in village.said()}
+        # By what an old image forgot, too: the hub has it.
+        ever = {said.corrects for about in self._about.values() for said in about}
         for folk in village.folk:
             for said in folk.said:
                 assert said.token in live, f"{said.token} never arrived"
                 row = live[said.token]
-                assert row.superseded == (said.token in corrected), f"superseded of {said.token}"
+                assert row.superseded or said.token not in corrected, f"{said.token} stands"
+                assert said.token in ever or not row.superseded, f"{said.token} does not stand"
                 _check_place(said, folk, row)
                 _check_photos(said, folk, row, blobs)
         gone = {r for each in village.erased for r in each.renditions}
@@ -278,11 +290,13 @@ class World:
         """Each number of the node is, in its epoch, that very event at the hub."""
         node = village.box.ground.node
         bases = sorted((row.epoch, row.base) for row in self.hub.streams(node))
-        there = {(row.epoch, row.seq): row.received_s for row in rows}
+        there = {(row.epoch, row.seq): row for row in rows}
         for event in village.box.ground.events.since(0, 1_000_000):
             epoch = max(epoch for epoch, base in bases if base < event.seq)
-            arrived = there.get((epoch, event.seq))
-            assert arrived == event.received.utc_s, f"{event.seq} of epoch {epoch}: {arrived}"
+            row = there.get((epoch, event.seq))
+            assert row is not None, f"{event.seq} of epoch {epoch} never arrived"
+            same = row.rev == ERASED_REV if event.erased else row.received_s == event.received.utc_s
+            assert same, f"{event.seq} of epoch {epoch} is another one"
 
 
 def _check_place(said: Said, folk: Folk, row: Any) -> None:

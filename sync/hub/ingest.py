@@ -19,7 +19,7 @@ from sync.hub.app import Hub
 from sync.hub.blob_removal import insert_or_leave, sweep
 from sync.hub.erasing import erase
 from sync.hub.event_store import held, mark_superseded, next_arrivals, write
-from sync.hub.rows import Key, Row, UnkeptError, alike, other_event, row_of
+from sync.hub.rows import Key, Row, UnkeptError, alike, key_of, other_event, row_of
 from sync.hub.streams import Numbering, StreamRow, contiguous, judge, refusal
 from sync.hub.tables import EVENTS, NODES, PHOTOS, REFUSED, STREAMS
 from sync.types import ERASED_REV, Receipt, Record, RecordBatch, Refusal, Refused
@@ -67,6 +67,7 @@ def _taken_in(
     for epoch, seq in {(numbers.owner(s), s) for s in ahead.values() if s}:
         if (epoch, seq) in sorted_.written:
             sorted_.written[epoch, seq]["superseded"] = True
+    named |= _originals(connection, node, named, sorted_.written)
     rows = list(sorted_.written.values())
     if rows:
         write(connection, rows, next_arrivals(connection, len(rows)))
@@ -155,6 +156,15 @@ def _superseded(records: Iterable[Record], numbers: Numbering, written: dict[Key
                 written[key]["superseded"] = True
             left.add(key)
     return left - written.keys()
+
+
+def _originals(
+    connection: Connection, node: str, named: set[Key], written: dict[Key, Row]
+) -> set[Key]:
+    """What superseded records say again of an earlier epoch: there, too, it is superseded."""
+    rows = [*held(connection, node, named).values()]
+    rows += [row for row in written.values() if row["superseded"]]
+    return {key_of(row["same_as"]) for row in rows if row["same_as"]}
 
 
 def _ahead(

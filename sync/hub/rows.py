@@ -132,6 +132,12 @@ def alike(row: Mapping[str, Any]) -> bytes:
     return json.dumps(said, sort_keys=True).encode()
 
 
+def key_of(name: str) -> Key:
+    """The number that ``same_as`` names."""
+    epoch, seq = name.split(":")
+    return int(epoch), int(seq)
+
+
 def other_event(row: Mapping[str, Any], known: Mapping[str, Any]) -> bool:
     """Whether two rows of one number are different events, and not one event told differently."""
     if ERASED_REV in (row["rev"], known["rev"]):
