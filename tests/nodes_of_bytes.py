@@ -66,15 +66,18 @@ class ByteNode:
         """A word that occurs in that record alone."""
         return f"{self.name}-said-{seq:06}-"
 
-    def segment(self, first: int, last: int, photos: Mapping[int, str] | None = None) -> bytes:
-        """Records ``first`` to ``last``, sealed; ``photos`` by the number of their record."""
+    def segment(
+        self, first: int, last: int, photos: Mapping[int, str] | None = None, of: int = 0
+    ) -> bytes:
+        """Records ``first`` to ``last`` of ``of`` that the node has, sealed; ``photos`` by the
+        number of their record."""
         shown = photos or {}
         records = tuple(
             self.record(seq, (shown[seq],) if seq in shown else ())
             for seq in range(first, last + 1)
         )
         sent = Instant(FIRST_S + 60 * last, Trust.NTP)
-        batch = RecordBatch(self.stream, last, first - 1, sent, records)
+        batch = RecordBatch(self.stream, max(of, last), first - 1, sent, records)
         return seal(batch, self.key, dictionary(versions()[0]))
 
     def photo(self, seq: int) -> tuple[str, bytes]:

@@ -105,7 +105,9 @@ class HubTakes:
     def _segment(self, line: BadLine, n: int) -> None:
         last = self._shows(n)
         photos = {last: self.node.photo(last)[0]} if n >= self.before else {}
-        _must(line, self.node.post(self.node.segment(last - self.size + 1, last, photos)), OK)
+        every = (self.before + self.steps) * self.size
+        segment = self.node.segment(last - self.size + 1, last, photos, every)
+        _must(line, self.node.post(segment), OK)
 
     def _piece(self, line: BadLine, hub: Hub, n: int, end: int) -> None:
         photo, data = self.node.photo(self._shows(n))
