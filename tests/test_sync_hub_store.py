@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.error import HTTPError
 
@@ -107,4 +108,5 @@ def test_a_name_that_is_a_path_trick_is_refused(blobs: Blobs, name: str) -> None
 def test_a_hub_is_served_on_postgresql_and_s3(served_big_hub: ServedHub) -> None:  # noqa: F811
     with pytest.raises(HTTPError) as caught:
         urllib.request.urlopen(f"{served_big_hub.url}/nothing")
+    caught.value.close()
     assert caught.value.code == 404
