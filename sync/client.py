@@ -28,6 +28,8 @@ _RECORD_BYTES = 120
 # Head of a request and its reply, packets and acknowledgements among them.
 _REQUEST_BYTES = 700
 _RECEIPT_BYTES = 400
+# A signed request has longer headers.
+_SIGNED_BYTES = 1300
 # IP, TCP and TLS on top of a body, and the acknowledgements of the other side.
 _ON_TOP = 1.12
 _LEAST_PIECE = 512
@@ -266,7 +268,7 @@ class Client:
 
     def _asked(self, parcel: Parcel) -> int:
         """How many bytes the hub has of a rendition that was begun."""
-        if not self._afford(0):
+        if not self._afford(_SIGNED_BYTES - _REQUEST_BYTES):
             raise SpentError("bytes")
         reply = self.hub.signed("HEAD", _path(parcel), headers={"Tus-Resumable": "1.0.0"})
         if reply.status == 404:
@@ -280,7 +282,7 @@ class Client:
         left = self._allowance.left_bytes(self._link.spent)
         if left is None:
             return wanted
-        room = int((left - self._link.opening_bytes - _REQUEST_BYTES) / _ON_TOP)
+        room = int((left - self._link.opening_bytes - _SIGNED_BYTES) / _ON_TOP)
         if room < min(wanted, _LEAST_PIECE):
             raise SpentError("bytes")
         return min(room, wanted)
@@ -315,9 +317,7 @@ class Client:
 
 def needed_bytes(records: int, parcels: list[Parcel]) -> int:
     """About how many bytes on the wire it takes to send what waits."""
-    photos = sum(
-        (p.length or GUESS_BYTES[p.rendition]) - p.offset + _REQUEST_BYTES for p in parcels
-    )
+    photos = sum((p.length or GUESS_BYTES[p.rendition]) - p.offset + _SIGNED_BYTES for p in parcels)
     bodies = records * _RECORD_BYTES + photos
     return int(bodies * _ON_TOP) + (3200 if bodies else 0)
 

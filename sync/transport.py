@@ -245,7 +245,6 @@ class Link:
         try:
             self._line = self._secured(raw, self._context)
         except BaseException:
-            self._count(raw)
             raw.close()
             raise
         return self._line
@@ -256,6 +255,7 @@ class Link:
         self.resumed += bool(secured.session_reused)
         shown = secured.getpeercert(binary_form=True) or b""
         if self.address.pin and hashlib.sha256(shown).hexdigest() != self.address.pin.lower():
+            secured.close()
             message = "the hub shows another certificate than the one that is pinned"
             raise KeeperError("hub_untrusted", message)
         return secured

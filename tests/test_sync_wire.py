@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from field_data.types import Instant, Trust
 from sync.columns import id_text
 from sync.dictionaries import dictionary, versions
 from sync.types import Record, RecordBatch, Stream
-from sync.wire import decode, encode
+from sync.wire import decode, encode, why_not
 
 NODE = "a" * 26
 STREAM = Stream(NODE, 3, b"tokentok", 40)

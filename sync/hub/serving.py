@@ -74,17 +74,17 @@ def _options(listening: Listening) -> dict[str, Any]:
     }
     if listening.cert is not None:
         options["certfile"], options["keyfile"] = str(listening.cert), str(listening.key)
-        context = _tls(listening.cert, listening.key)
-        options["ssl_context"] = lambda _conf, _make: context
+        context = _modern(listening.cert, listening.key)
+        options["ssl_context"] = lambda _config, _default: context
     return options
 
 
-def _tls(cert: Path, key: Path | None) -> ssl.SSLContext:
-    """One for all connections, made before the workers: what one began another can resume.
-
-    One ticket a handshake instead of two: a node has one connection, and pays for every byte.
+def _modern(cert: Path, key: Path | None) -> ssl.SSLContext:
+    """One context, made before any worker is: all of them then know each other's tickets, and a
+    node that comes back need not pay for a handshake again.  One ticket a connection is enough.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(cert, key)
     context.num_tickets = 1
     return context
