@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -202,6 +202,63 @@ def renew(home: Path, as_json: bool) -> None:
             click.echo("Next: ghalla sync enrol --hub URL --code CODE")
 
     guarded(as_json, action)
+
+
+@sync.group()
+def usb() -> None:
+    """Carry what waits to the hub on a USB stick, photos in full size."""
+
+
+DIR = click.argument("folder", type=click.Path(path_type=Path, file_okay=False), metavar="DIR")
+
+
+@usb.command("export")
+@HOME
+@JSON
+@DIR
+def usb_export(home: Path, as_json: bool, folder: Path) -> None:
+    """Write everything that waits onto the stick mounted at DIR; again writes what is missing."""
+
+    def action() -> None:
+        with opened(home) as uplinks, uplinks.alone():
+            written = uplinks.stick(folder, _counted(as_json)).export()
+        if as_json:
+            click.echo(json.dumps(asdict(written)))
+        else:
+            click.echo(
+                f"On the stick: {written.records} records, {written.photos} photos; "
+                f"{written.bytes / 1e6:.2f} MB written. There: ghalla hub usb import DIR"
+            )
+
+    guarded(as_json, action)
+
+
+@usb.command("import")
+@HOME
+@JSON
+@DIR
+def usb_import(home: Path, as_json: bool, folder: Path) -> None:
+    """Read the hub's receipt from the stick at DIR, and take off what has arrived."""
+
+    def action() -> None:
+        with opened(home) as uplinks, uplinks.alone():
+            read = uplinks.stick(folder).import_(uplinks.hub_key())
+        if as_json:
+            click.echo(json.dumps(asdict(read)))
+        else:
+            click.echo(f"At the hub: {read.records} records and {read.photos} photos of the stick.")
+
+    guarded(as_json, action)
+
+
+def _counted(as_json: bool) -> Callable[[int, int], None]:
+    watched = sys.stderr.isatty() and not as_json
+
+    def say(done: int, all: int) -> None:
+        if watched:
+            click.echo(f"\r{done} of {all} photos ", nl=done == all, err=True)
+
+    return say
 
 
 @contextmanager

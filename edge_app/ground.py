@@ -6,7 +6,7 @@ from edge_app.access.gate import Gate
 from edge_app.home_forms import forms_of
 from edge_app.settings import MB, Settings
 from edge_app.sky import Sky
-from edge_app.uplink_files import forget_sealed
+from edge_app.uplink_files import Bell, forget_sealed
 from field_data.audit_log import AuditLog
 from field_data.diagnoses import DiagnosisLog
 from field_data.document_store import DocumentStore
@@ -35,6 +35,7 @@ class Ground:
         self.events = EventLog(store, node, photos)
         self.photo_uses = PhotoUses(store, photos)
         self.outbox = Outbox(store, self.events, self.photo_uses)
+        self.bell = Bell()
         if self.settings.photo_quota_mb:
             limit = self.settings.photo_quota_mb * MB
             limit_photos(photos, limit, store, self.events, self.outbox)

@@ -23,9 +23,10 @@ from field_data.uplinks import Uplink, known_hubs
 from sync.client import Client, Progress, Run, needed_bytes
 from sync.conversation import Conversation, enrol
 from sync.departures import Departures
-from sync.keys import SecretKey, new_keys, read_secret
+from sync.keys import PublicKey, SecretKey, new_keys, read_secret
 from sync.outgoing import Outgoing
 from sync.parcels import Parcels
+from sync.stick_client import StickClient
 from sync.transport import Allowance, HubAddress, Link
 
 # What the status counts by kind; beyond, only how many.
@@ -176,6 +177,17 @@ class Uplinks:
         folder = renditions_of(self.home, uplink.hub)
         return Parcels(uplink, self._ground.outbox, self._ground.photos, folder, self._render)
 
+    def stick(
+        self, folder: Path, say: Callable[[int, int], None] = lambda _done, _all: None
+    ) -> StickClient:
+        """The stick mounted at ``folder``."""
+        uplink = self.uplink()
+        return StickClient(folder, self.departures(uplink), self.parcels(uplink), say)
+
+    def hub_key(self) -> PublicKey:
+        """What the hub signs receipts with; as it said at the enrolment."""
+        return PublicKey(bytes.fromhex(self.uplink().state()["hub_key"]))
+
     def _health(self, uplink: Uplink) -> dict[str, Any]:
         waiting = self._ground.events.last_seq() - self._ground.outbox.acknowledged(uplink.hub)
         photos = sum(parcel.rendition == "view" for parcel in uplink.parcels())
@@ -200,6 +212,11 @@ class Uplinks:
             yield
         finally:
             lock.release()
+
+    def note(self, reason: str, detail: str) -> None:
+        """Remember why nothing was sent."""
+        nothing = Run(0, 0, 0, 0, 0.0, 0, reason, detail)
+        self.uplink().keep(last={"at_s": now().utc_s, **asdict(nothing)})
 
     def _remember(self, uplink: Uplink, made: Run, meter: _Meter) -> None:
         meter.count(made.bytes_up + made.bytes_down)

@@ -1,7 +1,9 @@
-"""Where a home keeps what is on its way to a hub; light enough for every start."""
+"""What every part of a running node knows of the way to a hub; light enough for every start."""
 
 from __future__ import annotations
 
+import threading
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from field_data.document_store import DocumentStore
@@ -9,6 +11,16 @@ from field_data.uplinks import Uplink, known_hubs
 
 FOLDER = "sync"
 KEY = "node.key"
+
+
+@dataclass
+class Bell:
+    """How a page tells the job to send now, and sees that it does."""
+
+    wanted: threading.Event = field(default_factory=threading.Event)
+    sending: bool = False
+    records: int = 0
+    photos: int = 0
 
 
 def folder_of(home: Path) -> Path:

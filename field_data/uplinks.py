@@ -161,6 +161,11 @@ def known_hubs(store: DocumentStore) -> list[str]:
     return [str(row["hub"]) for row in store.table("uplinks").all()]
 
 
+def photos_wait(store: DocumentStore, seq: int) -> bool:
+    """Whether photos of the record of that number are still to go to a hub."""
+    return bool(store.table("photos_leaving").contains(where("seq") == seq))
+
+
 def _parcel(row: Mapping[str, Any]) -> Parcel:
     keys = ("sha256", "length", "offset", "reason")
     return Parcel(

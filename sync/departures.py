@@ -89,10 +89,16 @@ class Departures:
     def pending(self) -> Segment | None:
         """The first segment that was made and has no answer yet."""
         for digest, _upto, _seqs in self._queue()[:1]:
-            data = self._read(digest)
-            with suppress(PublisherError, ValueError):
-                return Segment(data, open_segment(data, lambda _node: self.key.public))
-            self.drop()  # damaged: its records are made anew
+            found = self._opened(digest)
+            if found is None:
+                self.drop()  # damaged: its records are made anew
+            return found
+        return None
+
+    def _opened(self, digest: str) -> Segment | None:
+        data = self._read(digest)
+        with suppress(PublisherError, ValueError):
+            return Segment(data, open_segment(data, lambda _node: self.key.public))
         return None
 
     def _queue(self) -> list[list[Any]]:
@@ -107,7 +113,21 @@ class Departures:
 
         None when nothing is left that can go.
         """
-        found = self.pending()
+        return self.pending() or self._more(most)
+
+    def all(self, most: int) -> list[Segment]:
+        """Everything that can go, as segments; for a stick, which comes back with one receipt."""
+        while self._more(most) is not None:
+            pass
+        return [segment for entry in self._queue() if (segment := self._opened(entry[0]))]
+
+    def greeting(self) -> Segment:
+        """A segment without records, which the hub answers all the same."""
+        return self._seal([], self._dictionary())
+
+    def _more(self, most: int) -> Segment | None:
+        """Another segment behind those that wait already."""
+        found = None
         while found is None and self._some_wait():
             found = self._make(most)
         return found
@@ -115,15 +135,24 @@ class Departures:
     def _some_wait(self) -> bool:
         """Whether there may be something to send; what is held back for a person does not count."""
         held = self.outbox.held(self.uplink.hub)
-        fresh = self.events.last_seq() > self.outbox.acknowledged(self.uplink.hub)
-        return fresh or bool(self._to_revise(held)) or any(map(self._can_go, _unknown(held)))
+        fresh = self.events.last_seq() > self._looked_at()
+        return fresh or bool(self._to_revise(held)) or any(map(self._can_go, self._unknown(held)))
+
+    def _looked_at(self) -> int:
+        """The number up to which all events are at the hub, in a segment, or held back."""
+        sealed = [upto for _digest, upto, _seqs in self._queue()]
+        return max(self.outbox.acknowledged(self.uplink.hub), *map(int, sealed), 0)
+
+    def _unknown(self, held: Mapping[int, str]) -> list[int]:
+        sealed = {seq for _digest, _upto, seqs in self._queue() for seq in seqs}
+        return [seq for seq, why in held.items() if why == UNKNOWN_FORM and seq not in sealed]
 
     def _can_go(self, seq: int) -> bool:
         return any(isinstance(self._record(each), Record) for each in self._events([seq]))
 
     def _to_revise(self, held: Mapping[int, str]) -> list[int]:
         """What is sent again; not what a node recorded under another name, see `_base`."""
-        known, stream = self.outbox.acknowledged(self.uplink.hub), self.stream()
+        known, stream = self._looked_at(), self.stream()
         least = 0 if stream.epoch else stream.base
         again = self.uplink.to_revise()
         return [seq for seq in again if least < seq <= known and seq not in held]
@@ -136,19 +165,18 @@ class Departures:
                 return self._make(len(records) // 2)  # together they are too much
             self.outbox.hold(self.uplink.hub, held)
             if segment is None:
-                self._pass(upto)
+                self._nothing_until(upto)
                 return None
             self._write(segment.data)
             made = segment.batch.records
             self.uplink.sealed({r.seq: Sent(r.rev, r.coarse, self._bare(r)) for r in made})
-            self.uplink.keep(pending=[self._entry(segment, upto)])
+            self.uplink.keep(pending=[*self._queue(), self._entry(segment, upto)])
             return segment
 
     def _choose(self, most: int) -> tuple[list[Record], dict[int, str], int]:
         """Records to send, what cannot go, and the number up to which all was looked at."""
-        upto = self.outbox.acknowledged(self.uplink.hub)
-        before = self.outbox.held(self.uplink.hub)
-        older = [*self._to_revise(before)[:most], *_unknown(before)]
+        upto, before = self._looked_at(), self.outbox.held(self.uplink.hub)
+        older = [*self._to_revise(before)[:most], *self._unknown(before)]
         records: list[Record] = []
         held: dict[int, str] = {}
         for event in self._events(older):
@@ -199,8 +227,17 @@ class Departures:
         events = self._events([record.seq])
         return bool(events and self.outgoing.photos(events[0])) and not record.photos
 
+    def _nothing_until(self, upto: int) -> None:
+        """All up to that number, beyond what is sealed, is held back."""
+        queue = self._queue()
+        if not queue:
+            self._pass(upto)
+            return
+        *before, (digest, sealed, seqs) = queue
+        self.uplink.keep(pending=[*before, [digest, max(sealed, upto), seqs]])
+
     def _pass(self, upto: int) -> None:
-        """Nothing of what came up to that number can go now."""
+        """All up to that number is at the hub or held back."""
         if upto > self.outbox.acknowledged(self.uplink.hub):
             self.outbox.acknowledge(self.uplink.hub, upto)
 
@@ -208,21 +245,34 @@ class Departures:
 
     def arrived(self, segment: Segment, receipt: Receipt) -> None:
         """The hub has that segment; durable when this returns."""
-        hub, queue = self.uplink.hub, self._queue()
-        if not queue or queue[0][0] != _digest(segment.data):
+        hub, queue, digest = self.uplink.hub, self._queue(), _digest(segment.data)
+        entry = next((each for each in queue if each[0] == digest), None)
+        if entry is None:
             return  # erased from meanwhile: what is left of it comes again
         refused = {each.seq: f"{REFUSED}:{each.reason}" for each in receipt.refused}
         records = segment.batch.records
         with self.store.transaction():
-            self.outbox.acknowledge(hub, queue[0][1])
+            self._pass(entry[1])
             self.outbox.release(hub, [record.seq for record in records])
-            self.outbox.hold(hub, {s: why for s, why in refused.items() if s in queue[0][2]})
+            self.outbox.hold(hub, {s: why for s, why in refused.items() if s in entry[2]})
             for record in records:
                 self._follow(record)
             self._touched(records)
-            self.uplink.keep(pending=queue[1:], dictionaries=list(receipt.dictionaries))
+            left = [each for each in queue if each[0] != digest]
+            self.uplink.keep(pending=left, dictionaries=list(receipt.dictionaries))
             self._look_for_gap(receipt, segment.batch.stream)
-        self._path(queue[0][0]).unlink(missing_ok=True)
+        self._path(digest).unlink(missing_ok=True)
+
+    def proven(self, receipt: Receipt) -> list[Segment]:
+        """Segments that the hub has by a receipt which does not answer one of them.
+
+        It tells of numbers alone: of a segment with later revisions it proves nothing.
+        """
+        known = self.outbox.acknowledged(self.uplink.hub)
+        if receipt.epoch != self.stream().epoch:
+            return []
+        have = [e for e in self._queue() if min(e[2]) > known and max(e[2]) <= receipt.seq]
+        return [segment for entry in have if (segment := self._opened(entry[0]))]
 
     def _follow(self, record: Record) -> None:
         """Photos go after their record, or stay."""
@@ -333,10 +383,6 @@ def drop_sealed(uplink: Uplink, folder: Path) -> None:
 
 def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
-
-
-def _unknown(held: Mapping[int, str]) -> list[int]:
-    return [seq for seq, why in held.items() if why == UNKNOWN_FORM]
 
 
 def _all(records: Iterable[Record], held: Mapping[int, str]) -> bool:

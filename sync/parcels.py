@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -31,8 +31,10 @@ class Parcels:
     render: Render
 
     def waiting(self) -> list[Parcel]:
-        """What can go, all small renditions first."""
-        found = [parcel for parcel in self.uplink.parcels() if not parcel.reason]
+        """What can go, all small renditions first; a photo follows its record."""
+        known = self.outbox.acknowledged(self.uplink.hub)
+        there = [parcel for parcel in self.uplink.parcels() if parcel.seq <= known]
+        found = [parcel for parcel in there if not parcel.reason]
         return sorted(found, key=lambda parcel: RENDITIONS.index(parcel.rendition))
 
     def ready(self, parcel: Parcel) -> tuple[Parcel, bytes] | None:
@@ -73,6 +75,14 @@ class Parcels:
         if parcel.rendition == RENDITIONS[-1]:
             self.outbox.acknowledge_photos(self.uplink.hub, [parcel.photo])
         self.drop(parcel)
+
+    def all_delivered(self, photos: Iterable[str]) -> None:
+        """The hub has those photos in a size that makes the others needless."""
+        wanted = set(photos)
+        self.outbox.acknowledge_photos(self.uplink.hub, wanted)
+        for parcel in self.uplink.parcels():
+            if parcel.photo in wanted:
+                self.drop(parcel)
 
     def drop(self, parcel: Parcel) -> None:
         """Nobody wants it any more."""

@@ -1,4 +1,4 @@
-"""A node and a hub that is served for real: what arrives, at which price, whatever the link does."""
+"""A node and a hub served for real: what arrives, at which price, whatever the link does."""
 
 from __future__ import annotations
 
