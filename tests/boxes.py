@@ -46,22 +46,31 @@ class Box:
     was erased can be looked for.
     """
 
-    def __init__(
-        self, home: Path, farmers: int = 2, seed: int = 1, like: Box | None = None
-    ) -> None:
-        """``like``: the box of another home that this one is a copy of."""
+    def __init__(self, home: Path, farmers: int = 2, seed: int = 1) -> None:
+        """A home that is there already is opened with those who are known there."""
         self.home = home
-        self.agent: Person
-        self.farmers: list[Farmer]
+        # How far from a farmer's place a visit may be recorded, in 1e-5 degrees.
+        self.wander = 0.0
         self._first_place = 40 * seed
         self._chance = random.Random(seed)
-        if like is None:
+        fresh = not (home / STORE).exists()
+        if fresh:
             init_home(home)
         self.open()
-        self.agent = like.agent if like else self.ground.people.add("Agent Un", Role.AGENT, "fr")
-        self.farmers = [*like.farmers] if like else []
-        for _ in range(0 if like else farmers):
+        people = self.ground.people
+        if fresh:
+            people.add("Agent Un", Role.AGENT, "fr")
+        everybody = people.all()
+        self.agent = next(each for each in everybody if each.role is Role.AGENT)
+        self.farmers = [self._known(each) for each in everybody if each.role is Role.FARMER]
+        for _ in range(farmers if fresh else 0):
             self.add_farmer()
+
+    def _known(self, person: Person) -> Farmer:
+        farms = self.ground.registry.farms()
+        farm = next(farm for farm in farms if farm.owner == person.id)
+        field = self.ground.registry.fields(farm.id)[0]
+        return _at_work(person, field.id, *field.boundary[0])
 
     def open(self) -> None:
         """Start the node, for the first time or again."""
@@ -85,8 +94,7 @@ class Box:
         self._land(Kind.FARM, farm, body)
         body = {"farm": farm, "name": f"Field {n}", "crop": "LYPES", "source": "drawn"}
         self._land(Kind.FIELD, field, {**body, "boundary": ring})
-        lon, lat = ring[0]
-        return Farmer(person, field, (round(lon + 3.217e-4, 7), round(lat + 4.139e-4, 7)))
+        return _at_work(person, field, *ring[0])
 
     def _land(self, kind: Kind, subject: str, body: Mapping[str, Any]) -> None:
         self.ground.registry.append(Draft(new_id(), kind, subject, self.agent.id, self._at(), body))
@@ -145,7 +153,10 @@ class Box:
         photos: Sequence[str] = (),
         corrects: Event | None = None,
     ) -> Event:
-        lon, lat = farmer.place
+        lon, lat = (
+            round(each + self._chance.uniform(-1, 1) * self.wander * 1e-5, 7)
+            for each in farmer.place
+        )
         place = {"lon": lon, "lat": lat, "accuracy_m": self._chance.randrange(3, 30)}
         body = {"form": form, "version": 1, "values": values, "place": place}
         before = corrects.id if corrects else None
@@ -162,3 +173,7 @@ class Box:
     def erase(self, farmer: Farmer) -> None:
         """The farmer wants to be forgotten."""
         self.ground.privacy.erase(self.agent.id, farmer.person.id)
+
+
+def _at_work(person: Person, field: str, lon: float, lat: float) -> Farmer:
+    return Farmer(person, field, (round(lon + 3.217e-4, 7), round(lat + 4.139e-4, 7)))

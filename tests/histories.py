@@ -96,14 +96,12 @@ class World:
         if like is not None:
             shutil.copytree(like.folder, folder, dirs_exist_ok=True)
         self.line = BadLine(lambda: create_hub(self._settings))
-        self.villages = [
-            self._village(n, farmers, like.villages[n].box if like else None) for n in range(nodes)
-        ]
+        self.villages = [self._village(n, farmers, like is None) for n in range(nodes)]
 
-    def _village(self, number: int, farmers: int, like: Box | None) -> Village:
-        box = Box(self.folder / f"node{number}", farmers, number, like)
+    def _village(self, number: int, farmers: int, fresh: bool) -> Village:
+        box = Box(self.folder / f"node{number}", farmers, number)
         courier = Courier(box, self.line)
-        if like is None:
+        if fresh:
             courier.enrol(hub_of(self.line.app))
         return Village(box, courier, [Folk(each) for each in box.farmers])
 
