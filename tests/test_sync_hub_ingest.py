@@ -91,10 +91,26 @@ def test_what_no_database_keeps_is_set_aside_and_counted(any_hub: Hub) -> None: 
     node = Node().enrolled(any_hub)
     bad = record(2, body={"values": {"note": "a\0b"}})
     long = record(3, body={"values": {"note": "x" * 300_000}})
-    receipt = ingest(any_hub, node.batch(record(1), bad, long, record(4)))
-    assert [(r.seq, r.reason) for r in receipt.refused] == [(2, "damaged"), (3, "damaged")]
-    assert receipt.seq == 4
-    assert set(counts(any_hub, node)) == {1, 4}
+    typed = record(4, body={"values": {"count": 4, "note": "a\\u0000b"}})
+    strange = record(5, body={"values": {"count": float("nan")}})
+    bytes_ = record(6, body={"values": {"count": b"6"}})
+    ahead = record(7, supersedes=9)
+    batch = node.batch(record(1), bad, long, typed, strange, bytes_, ahead, record(8))
+    receipt = ingest(any_hub, batch)
+    assert {r.seq: r.reason for r in receipt.refused} == dict.fromkeys((2, 3, 5, 6, 7), "damaged")
+    assert receipt.seq == 8
+    assert set(counts(any_hub, node)) == {1, 4, 8}
+
+
+def test_numbers_out_of_all_bounds_are_refused(any_hub: Hub) -> None:  # noqa: F811
+    node = Node().enrolled(any_hub)
+    for batch in (node.batch(record(1 << 60)), replace(node.batch(record(5)), last=4)):
+        with pytest.raises(HubError, match="beyond the last"):
+            ingest(any_hub, batch)
+    health = {"backlog": 3, "version": "0\0", "load": float("nan"), "disk": [1], "x": "y" * 900}
+    assert ingest(any_hub, replace(node.batch(record(1)), health=health)).seq == 1
+    with any_hub.database.reading() as connection:
+        assert connection.execute(select(NODES.c.health)).scalar_one() == {"backlog": 3}
 
 
 def test_a_gap_shows_until_it_is_filled(any_hub: Hub) -> None:  # noqa: F811

@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import os
 import socket
+import ssl
+import threading
 import time
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import cbor2
 import pytest
+import zstandard
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from sqlalchemy import select
 
 from field_data.errors import HubError
+from sync import receipts
+from sync.dictionaries import dictionary, versions
 from sync.hub.app import Hub, create_hub, hub_of
 from sync.hub.blobs import Blobs
 from sync.hub.enrolment import new_code, revoke
@@ -22,6 +35,7 @@ from sync.hub.ingest import ingest
 from sync.hub.photos import Photos, Upload, blob_name
 from sync.hub.settings import HubSettings
 from sync.hub.tables import DOOMED, EVENTS, PHOTO_PARTS, PHOTOS
+from sync.segments import seal
 from sync.types import Refusal
 from tests.hub_nodes import Node, Wire, erasure, record
 from tests.hubs import (  # noqa: F401
@@ -229,17 +243,28 @@ def test_forged_and_strange_requests_are_refused(served_hub: ServedHub) -> None:
         assert wire.refused(good[:40])[:2] == (400, "bad_segment")
         assert wire.refused(b"")[:2] == (400, "bad_segment")
         assert wire.refused(b"x" * (3 << 20))[:2] == (413, "too_large")
-        unknown = bytearray(good)
-        unknown[4] = 250
-        status, reason, _ = wire.refused(bytes(unknown))
-        assert (status, reason) in {(403, "bad_signature"), (415, "unknown_dictionary")}
-        unknown[3] = 99
-        assert wire.refused(bytes(unknown))[:2] == (415, "newer_schema")
+        unknown = seal(node.batch(record(1)), node.key, replace(dictionary(0), version=250))
+        status, reason, told = wire.refused(unknown)
+        assert (status, reason, told["dictionaries"]) == (415, "unknown_dictionary", [*versions()])
+        newer = good[:3] + b"\x63" + good[4:]
+        assert wire.refused(newer)[:2] == (415, "newer_schema")
+        status, reason, told = wire.refused(bomb(node))
+        assert (status, reason) == (400, "bad_segment")
+        assert "unfolds to 1073741824 bytes" in told["detail"]
         revoke(hub.database, node.id)
         assert wire.refused(good)[:2] == (403, "revoked")
         assert wire.photo("HEAD", sha(b""))[0] == 403
         with hub.database.reading() as connection:
             assert connection.execute(select(EVENTS)).all() == []
+
+
+def bomb(node: Node) -> bytes:
+    """A segment, well signed, whose columns would take 1 GiB, and which says so."""
+    head = node.segment(record(1))[:21]  # GHS, schema, dictionary, node
+    zeros = zstandard.ZstdCompressor().compressobj(size=1 << 30)
+    packed = b"".join(zeros.compress(bytes(1 << 20)) for _ in range(1 << 10)) + zeros.flush()
+    payload = b"\x01" + bytes(2) + node.token + packed[4:]  # without the magic number
+    return head + node.key.sign(b"ghalla segment 1\n" + head + payload) + payload
 
 
 def test_a_code_lets_in_one_node_once(served_hub: ServedHub) -> None:  # noqa: F811
@@ -352,3 +377,106 @@ def test_nothing_is_left_over_when_uploads_race(sqlite_hub: Hub) -> None:  # noq
         assert connection.execute(select(PHOTO_PARTS)).all() == []
         assert connection.execute(select(DOOMED)).all() == []
         assert connection.execute(select(PHOTOS.c.whole_s)).scalar_one() is not None
+
+
+def test_two_processes_killed_in_turn_lose_nothing(
+    tmp_path: Path,
+    postgres: Postgres,  # noqa: F811
+    s3_server: S3,  # noqa: F811
+) -> None:
+    settings = HubSettings(postgres.new_database(), s3_server.new_bucket(), spare_bytes=0)
+    with served(settings, 1) as one, served(settings, 1) as two:
+        wire, sent = enrolled(one), 0
+        for turn in range(4):
+            down, up = (one, two) if turn % 2 else (two, one)
+            node, wire.url = wire.node, down.url
+            killer = threading.Timer(0.3, down.kill)
+            killer.start()
+            while True:
+                part = [record(s) for s in range(sent + 1, sent + 8)]
+                try:
+                    sent = wire.send(node.segment(*part, acknowledged=sent)).seq
+                except (OSError, http.client.HTTPException):
+                    break
+            killer.join()
+            wire.url = up.url
+            receipt = wire.send(node.segment(record(sent + 1), last=sent + 7, acknowledged=sent))
+            assert receipt.refused == ()
+            sent = receipt.seq
+            down.start()
+        with hub_on(settings) as hub, hub.database.reading() as connection:
+            seqs = connection.execute(select(EVENTS.c.seq).order_by(EVENTS.c.seq)).scalars().all()
+        assert list(seqs) == list(range(1, sent + 1))
+
+
+def test_many_nodes_at_once_are_all_served(
+    tmp_path: Path,
+    postgres: Postgres,  # noqa: F811
+) -> None:
+    settings = HubSettings(postgres.new_database(), str(tmp_path), spare_bytes=0)
+    with hub_on(settings) as hub:
+        nodes = [Node().enrolled(hub) for _ in range(300)]
+    with served(settings, 2) as server, ThreadPoolExecutor(300) as pool:
+
+        def send(node: Node) -> int:
+            wire = Wire(server.url, node)
+            segment = node.segment(*map(record, range(1, 4)))
+            while True:
+                status, headers, body = wire.ask("POST", "/n/1/segments", segment)
+                if status == 200:
+                    return receipts.decode(body).seq
+                assert status == 503
+                assert headers["retry-after"]
+                time.sleep(1)
+
+        assert list(pool.map(send, nodes)) == [3] * 300
+
+
+def test_a_hub_speaks_tls(tmp_path: Path) -> None:
+    cert, key = certificate(tmp_path)
+    with served(settings_in(tmp_path), 1, ("--cert", str(cert), "--key", str(key))) as server:
+        context = ssl.create_default_context(cafile=str(cert))
+        with (
+            socket.create_connection(("127.0.0.1", server.port)) as plain,
+            context.wrap_socket(plain, server_hostname="localhost") as link,
+        ):
+            link.sendall(b"GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert link.recv(12) == b"HTTP/1.1 404"
+            assert link.version() == "TLSv1.3"
+        old = ssl.create_default_context(cafile=str(cert))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            old.maximum_version = ssl.TLSVersion.TLSv1_1
+        with (
+            socket.create_connection(("127.0.0.1", server.port)) as plain,
+            pytest.raises(ssl.SSLError),
+        ):
+            old.wrap_socket(plain, server_hostname="localhost")
+
+
+def certificate(folder: Path) -> tuple[Path, Path]:
+    """A certificate of localhost that vouches for itself, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=30))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    cert, secret = folder / "cert.pem", folder / "key.pem"
+    cert.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    secret.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return cert, secret

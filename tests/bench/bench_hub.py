@@ -26,6 +26,7 @@ from tests.hubs import Postgres, ServedHub, hub_on, running_postgres, served
 
 NODES = 8
 A_SEGMENT = 500
+TURNS = 3
 
 FILL = """
 insert into events
@@ -62,6 +63,12 @@ def segments(records: int) -> list[tuple[Node, list[bytes]]]:
 
 
 def measure(server: ServedHub, records: int, rows: int, name: str) -> Figure:
+    """The best of `TURNS`: what else the machine does only makes it slower."""
+    turns = [_measure(server, records, rows, name) for _ in range(TURNS)]
+    return max(turns, key=lambda each: each.records_s)
+
+
+def _measure(server: ServedHub, records: int, rows: int, name: str) -> Figure:
     """Send that many records from `NODES` nodes at once."""
     work = segments(records)
     with hub_on(server.settings) as hub:
@@ -116,7 +123,6 @@ def growing(postgres: Postgres, records: int, most: int) -> Iterator[Figure]:
     with tempfile.TemporaryDirectory() as folder:
         settings = replace(HubSettings(postgres.new_database(), folder))
         with served(settings, 4) as server:
-            measure(server, records, 0, "warm-up")
             rows = 0
             for wanted in (0, most // 4, most // 2, most):
                 _fill(settings, rows, wanted - rows)
