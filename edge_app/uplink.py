@@ -16,9 +16,12 @@ from typing import Any
 from edge_app.ground import Ground
 from edge_app.settings import MB
 from edge_app.uplink_files import KEY, folder_of, renditions_of, segments_of
+from field_data.audit_log import NODE
 from field_data.clock import now
 from field_data.errors import GhallaError, KeeperError, PersonError
+from field_data.events import Draft, Kind
 from field_data.files import HomeLock, make_folder
+from field_data.ids import new_id
 from field_data.uplinks import Uplink, known_hubs
 from sync.client import Client, Progress, Run, needed_bytes
 from sync.conversation import Conversation, enrol
@@ -117,6 +120,23 @@ class Uplinks:
             raise KeeperError("no_node_key", f"{path} is missing: revoke this node and enrol again")
         return read_secret(path)
 
+    def unsay(self) -> None:
+        """Tell the hub to erase the photos of answers that farmers erased after a review.
+
+        The erasure is an event, as that of a person; answers without a review never travelled.
+        """
+        ground = self._ground
+        for diagnosis, photos in ground.diagnoses.unsaid().items():
+            with ground.store.transaction():
+                about = ground.events.about(diagnosis)
+                reviews = [event.seq for event in about if event.kind is Kind.REVIEW]
+                if reviews:
+                    body = {"events": [], "photos": photos}
+                    said = Draft(new_id(), Kind.ERASURE, diagnosis, NODE, now(), body)
+                    ground.events.append(said)
+                    self.uplink().again(reviews)  # as they are now, without answer and photos
+                ground.diagnoses.said(diagnosis)
+
     # --- a run --------------------------------------------------------------------------------
 
     def run(
@@ -135,6 +155,7 @@ class Uplinks:
         """
         uplink = self.uplink(url)
         with self.alone():
+            self.unsay()
             link = Link(address_of(uplink), allowance)
             client = self.client(uplink, link, after_up=after_up, **options)
             meter = _Meter(uplink)
@@ -181,6 +202,7 @@ class Uplinks:
         self, folder: Path, say: Callable[[int, int], None] = lambda _done, _all: None
     ) -> StickClient:
         """The stick mounted at ``folder``."""
+        self.unsay()
         uplink = self.uplink()
         return StickClient(folder, self.departures(uplink), self.parcels(uplink), say)
 

@@ -43,6 +43,10 @@ class Outbox:
         """``hub`` has those photos, whole and checked."""
         self._uses.sent(hub, photos)
 
+    def take_back_photos(self, hub: str, photos: Iterable[str]) -> None:
+        """``hub`` must not have those any more, and so keeps none of them for us."""
+        self._uses.taken_back(hub, photos)
+
     def acknowledged(self, hub: str) -> int:
         """The number of the last event that ``hub`` has, 0 for none."""
         row = self._hubs.get(where("hub") == hub)

@@ -278,8 +278,10 @@ class Departures:
         """Photos go after their record, or stay."""
         if record.photos:
             self.uplink.leave(record.seq, record.photos)
-        else:
-            self.uplink.stay(record.seq)
+            return
+        self.uplink.stay(record.seq)
+        for event in self._events([record.seq] if record.rev else []):
+            self.outbox.take_back_photos(self.uplink.hub, self.outgoing.photos(event))
 
     def _touched(self, records: Iterable[Record]) -> None:
         """What of older records may leave now that could not before, or the other way round."""

@@ -14,13 +14,15 @@ import pytest
 from edge_app.tls_keys import make_ready
 from edge_app.uplink_renewal import renew_home
 from field_data.errors import HubError, KeeperError, PersonError
-from field_data.events import Draft
+from field_data.events import Draft, Kind
 from field_data.ids import new_id
+from field_data.types import Candidate, Diagnosis, ModelRef, PhotoVerdict, Status, Timing
 from sync.hub.enrolment import revoke
 from sync.transport import Allowance, HubAddress, Link
 from sync.types import ERASED_REV
 from tests.cutting_proxy import CuttingProxy
 from tests.hubs import hub_on, served, settings_in
+from tests.land import AT
 from tests.sending import World, node_in, small, world
 from tests.village import jpeg
 
@@ -281,3 +283,27 @@ def test_a_photo_that_cannot_be_made_small_is_set_aside(here: World) -> None:
     here.node.uplinks.retry([1])
     assert here.node.send().reason == ""
     assert {row.rendition for row in here.photos()} == {"thumb", "view"}
+
+
+def test_an_answer_that_its_farmer_erases_loses_its_photos_at_the_hub_too(here: World) -> None:
+    ground = here.node.ground
+    reviewed, other = diagnosed(here, 1), diagnosed(here, 2)
+    body = {"verdict": "confirm", "crop": "LYPES", "condition": "PHYTIN", "round": 1, "blind": True}
+    ground.events.append(Draft(new_id(), Kind.REVIEW, reviewed, "agent-1", AT, body))
+    here.node.send()
+    assert len(here.photos()) == 2
+    ground.diagnoses.forget([reviewed, other])
+    here.node.send()
+    assert here.photos() == []
+    assert [row.kind for row in here.rows()] == ["review", "erasure"]
+    assert ground.diagnoses.unsaid() == {}
+
+
+def diagnosed(here: World, seed: int) -> str:
+    """An answer with one photo, kept under the present wording."""
+    made = Diagnosis(
+        new_id(), AT, Status.CONFIDENT, "LYPES", (Candidate("LYPES", "PHYTIN", 0.9),), False,
+        ModelRef("leaf_health", "3", "0" * 64), (PhotoVerdict("p"),), Timing(1, 1, 2), "2026-2",
+    )  # fmt: skip
+    here.node.ground.diagnoses.record(made, {0: jpeg(seed)})
+    return made.id
