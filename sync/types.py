@@ -33,6 +33,7 @@ class Refusal(StrEnum):
     FULL = "full"
     DAMAGED = "damaged"
     ERASED = "erased"
+    OLDER = "older"
 
 
 @dataclass(frozen=True, slots=True)
