@@ -5,10 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import socket
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,16 +19,17 @@ from edge_app.uplink_files import KEY, folder_of, renditions_of, segments_of
 from field_data.audit_log import NODE
 from field_data.clock import now
 from field_data.errors import GhallaError, KeeperError, PersonError
-from field_data.events import Draft, Kind
+from field_data.events import Draft, Event, Kind
 from field_data.files import HomeLock, make_folder
 from field_data.ids import new_id
-from field_data.uplinks import Uplink, known_hubs
-from sync.client import Client, Progress, Run, needed_bytes
+from field_data.uplinks import RENDITIONS, Parcel, Uplink, known_hubs
+from sync.client import Client, Progress, Run, forecast
 from sync.conversation import Conversation, enrol
 from sync.departures import Departures
 from sync.keys import PublicKey, SecretKey, new_keys, read_secret
-from sync.outgoing import Outgoing
+from sync.outgoing import UNKNOWN_FORM, Outgoing
 from sync.parcels import Parcels
+from sync.planner import is_alert
 from sync.stick_client import StickClient
 from sync.transport import Allowance, HubAddress, Link
 
@@ -41,8 +42,9 @@ _LONGEST_NAME = 80
 class Status:
     """What waits for a hub and why, what it takes, and how the last run went.
 
-    ``records`` by kind; ``held`` by reason and ``aside`` one by one; ``bytes`` is an estimate of
-    what all of it costs on the wire; ``last`` is the last run as plain values, empty before one.
+    ``records`` by kind; ``held`` by reason; ``aside`` what waits for a person, one by one.
+    ``bytes`` is an estimate of what all of it costs on the wire.  ``last`` is the last run as plain
+    values, empty before one.
     """
 
     hub: str
@@ -186,12 +188,17 @@ class Uplinks:
             store=ground.store,
             events=ground.events,
             outbox=ground.outbox,
-            outgoing=Outgoing(ground.events, ground.registry, ground.forms, ground.diagnoses),
+            outgoing=self._outgoing(),
             uplink=uplink,
             key=self._key(),
             folder=segments_of(self.home, uplink.hub),
             health=partial(self._health, uplink),
+            alert=_is_alert,
         )
+
+    def _outgoing(self) -> Outgoing:
+        ground = self._ground
+        return Outgoing(ground.events, ground.registry, ground.forms, ground.diagnoses)
 
     def parcels(self, uplink: Uplink) -> Parcels:
         """The photos on their way to a hub."""
@@ -262,6 +269,7 @@ class Uplinks:
         fresh = self._ground.events.since(acknowledged, _COUNTED)
         parcels = uplink.parcels()
         going = [parcel for parcel in parcels if not parcel.reason]
+        going += self._coming(fresh, {parcel.photo for parcel in parcels})
         return Status(
             hub=uplink.hub,
             url=state.get("url", ""),
@@ -272,16 +280,30 @@ class Uplinks:
             photos=dict(Counter(parcel.rendition for parcel in going)),
             held=dict(Counter(held.values())),
             aside=(*self._aside(held), *_aside_photos(uplink)),
-            bytes=needed_bytes(waiting, going),
+            bytes=forecast([*fresh, *self._of(again)], going).bytes,
             month_bytes=_Meter(uplink).bytes,
             month_limit_bytes=self._ground.settings.hub_monthly_mb * MB,
             last=state.get("last", {}),
             heard_s=state.get("heard_s"),
         )
 
+    def _coming(self, events: Iterable[Event], known: set[str]) -> Iterator[Parcel]:
+        """Photos that follow records which wait still."""
+        outgoing = self._outgoing()
+        for event in events:
+            photos = set() if event.erased else set(outgoing.photos(event)) - known
+            if photos and outgoing.leave(event).photos:
+                known |= photos
+                yield from (Parcel(p, name, event.seq) for p in photos for name in RENDITIONS)
+
+    def _of(self, seqs: Iterable[int]) -> Iterator[Event]:
+        for seq in seqs:
+            yield from self._ground.events.since(seq - 1, 1)
+
     def _aside(self, held: Mapping[int, str]) -> Iterator[Mapping[str, Any]]:
         for seq, reason in held.items():
-            for event in self._ground.events.since(seq - 1, 1):
+            own = reason != UNKNOWN_FORM  # which goes by itself once the form is here
+            for event in self._ground.events.since(seq - 1, 1) if own else ():
                 yield {"what": str(event.kind), "seq": seq, "id": event.id, "reason": reason}
 
     def retry(self, seqs: list[int]) -> None:
@@ -327,6 +349,21 @@ def _aside_photos(uplink: Uplink) -> Iterator[Mapping[str, Any]]:
             yield {"what": what, "seq": parcel.seq, "id": parcel.photo, "reason": parcel.reason}
 
 
+def _is_alert(event: Event) -> bool:
+    values = event.body.get("values") if event.kind is Kind.OBSERVATION else None
+    form = event.body.get("form", "")
+    return isinstance(values, Mapping) and is_alert(form, values, _to_report())
+
+
+@cache
+def _to_report() -> frozenset[str]:
+    """Conditions that must be reported: regulated pests, and those that are not in the country."""
+    from edge_app.advice import load_advice
+
+    advice = load_advice()
+    return frozenset(card.condition for card in advice.cards if card.alert)
+
+
 def _name() -> str:
     return socket.gethostname()
 
@@ -334,4 +371,4 @@ def _name() -> str:
 def _rendition(jpeg: bytes, name: str) -> bytes:
     from models.renditions import rendition
 
-    return bytes(rendition(jpeg, name))
+    return rendition(jpeg, name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask_babel import LazyString
 from flask_babel import lazy_gettext as _l
 
+PART = _l("Sending to the hub")
 # By the code of what stopped a run.
 STOPPED: dict[str, LazyString] = {
     "": _l("Everything was sent."),

@@ -5,17 +5,20 @@ Whatever stops a run, the next one goes on where the hub says it is.
 
 from __future__ import annotations
 
+import json
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from field_data.errors import GhallaError, HubError, NetworkError, PublisherError
+from field_data.events import Event
 from field_data.uplinks import Parcel
 from sync.conversation import Conversation, RefusedError, refusal
 from sync.departures import Departures, Segment
 from sync.parcels import GUESS_BYTES, Parcels
+from sync.planner import Budget, Plan, Rank, Waiting, plan, record_bytes
 from sync.receipts import decode
 from sync.transport import Allowance, Link, Reply, SpentError
 from sync.types import Refusal
@@ -33,9 +36,13 @@ _SIGNED_BYTES = 1300
 # IP, TCP and TLS on top of a body, and the acknowledgements of the other side.
 _ON_TOP = 1.12
 _LEAST_PIECE = 512
+# Of a photo at once: as much as it has, and less on a link that breaks, since the hub may not hear
+# of a break for a while and then knows only of the pieces that it answered.
+MOST_PART, _LEAST_PART = 1 << 20, 8 << 10
 _SPLIT = frozenset({Refusal.BAD_SEGMENT, Refusal.TOO_LARGE, Refusal.DAMAGED})
 _RENUMBER = frozenset({Refusal.DIVERGED, Refusal.SUPERSEDED})
 _MOST_EPOCHS = 3
+_RANKS = {"thumb": Rank.THUMB, "view": Rank.VIEW}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +102,7 @@ class Client:
     done: Progress = Progress()
     bundles: int = 0
     _most: int = FIRST
+    _part: int = MOST_PART
     _epochs: int = 0
 
     @property
@@ -247,6 +255,7 @@ class Client:
             match reply.status:
                 case 204:
                     further = _offset(reply, offset + len(piece))
+                    self._part = min(MOST_PART, self._part * 2)
                 case 409:
                     further = _offset(reply, offset)
                 case 404 if not restarted:
@@ -279,7 +288,7 @@ class Client:
 
     def _piece(self, wanted: int) -> int:
         """How many bytes of a photo the next request may carry."""
-        left = self._allowance.left_bytes(self._link.spent)
+        left, wanted = self._allowance.left_bytes(self._link.spent), min(wanted, self._part)
         if left is None:
             return wanted
         room = int((left - self._link.opening_bytes - _SIGNED_BYTES) / _ON_TOP)
@@ -301,6 +310,7 @@ class Client:
         except NetworkError:
             # Something of it may have arrived: the next try asks how far.
             self.parcels.moved(parcel, max(offset, 1))
+            self._part = max(_LEAST_PART, min(self._part, len(piece)) // 2)
             raise
 
     def _unwanted(self, parcel: Parcel, reply: Reply) -> None:
@@ -315,11 +325,21 @@ class Client:
         self.say(self.done)
 
 
-def needed_bytes(records: int, parcels: list[Parcel]) -> int:
-    """About how many bytes on the wire it takes to send what waits."""
-    photos = sum((p.length or GUESS_BYTES[p.rendition]) - p.offset + _SIGNED_BYTES for p in parcels)
-    bodies = records * _RECORD_BYTES + photos
-    return int(bodies * _ON_TOP) + (3200 if bodies else 0)
+def forecast(events: Iterable[Event], parcels: Iterable[Parcel]) -> Plan:
+    """What goes next of what waits, and about what it costs (`sync.planner`), without a budget."""
+    records = [
+        Waiting(Rank.RECORD, e.seq, record_bytes(len(json.dumps(e.body)), len(e.photos)))
+        for e in events
+    ]
+    photos = [
+        Waiting(_RANKS[p.rendition], f"{p.photo} {p.rendition}", _left(p), aside=p.reason)
+        for p in parcels
+    ]
+    return plan([*records, *photos], Budget())
+
+
+def _left(parcel: Parcel) -> int:
+    return max(1, (parcel.length or GUESS_BYTES[parcel.rendition]) - parcel.offset)
 
 
 def _path(parcel: Parcel) -> str:

@@ -30,6 +30,8 @@ from sync.wire import why_not
 
 # Reasons of what is held back: `UNKNOWN_FORM` is tried again by itself, these wait for a person.
 UNFIT = "unfit"
+# Events looked at for alerts at a time, and alerts that go ahead of one segment.
+_SCANNED, _MOST_ALERTS = 5000, 50
 REFUSED = "refused"
 
 
@@ -45,7 +47,7 @@ class Segment:
 class Departures:
     """The events of one node on their way to the hub of ``uplink``; ``folder`` keeps the segment.
 
-    ``health`` gives what the hub shows of this node.
+    ``health`` gives what the hub shows of this node; ``alert`` says which events go before others.
     """
 
     node: str
@@ -57,6 +59,7 @@ class Departures:
     key: SecretKey
     folder: Path
     health: Callable[[], Mapping[str, Any]] = field(default=dict)
+    alert: Callable[[Event], bool] = lambda _event: False
 
     # --- numbering ----------------------------------------------------------------------------
 
@@ -89,7 +92,7 @@ class Departures:
 
     def _begin(self, epoch: int, base: int) -> Stream:
         token = secrets.token_bytes(8)
-        self.uplink.keep(epoch=epoch, token=token.hex(), base=base, gap=-1)
+        self.uplink.keep(epoch=epoch, token=token.hex(), base=base, gap=-1, ahead=[], scanned=0)
         return Stream(self.node, epoch, token, base)
 
     # --- the next segment ---------------------------------------------------------------------
@@ -187,16 +190,41 @@ class Departures:
         older = [*self._to_revise(before)[:most], *self._unknown(before)]
         records: list[Record] = []
         held: dict[int, str] = {}
-        for event in self._events(older):
+        for event in [*self._events(older), *self._alerts(upto + most)]:
             if len(records) < most:
                 _sort(self._record(event), records, held)
+        ahead = set(self.uplink.state().get("ahead", ()))
         for event in self.events.since(upto, most - len(records)) if len(records) < most else ():
-            _sort(self._record(event), records, held)
             upto = event.seq
+            gone_ahead = event.seq in ahead and self._unchanged(event)
+            if not gone_ahead and before.get(event.seq, UNKNOWN_FORM) == UNKNOWN_FORM:
+                _sort(self._record(event), records, held)
+        self._remember_ahead(record.seq for record in records if record.seq > upto)
         return sorted(records, key=lambda record: record.seq), held, upto
 
+    def _alerts(self, after: int) -> list[Event]:
+        """What cannot wait for its turn, among events that were not looked at for that yet."""
+        scanned = max(after, self.uplink.state().get("scanned", 0))
+        events = self.events.since(scanned, _SCANNED)
+        if events:
+            self.uplink.keep(scanned=events[-1].seq)
+        return [event for event in events if not event.erased and self.alert(event)][:_MOST_ALERTS]
+
+    def _remember_ahead(self, seqs: Iterable[int]) -> None:
+        ahead = [*self.uplink.state().get("ahead", ()), *seqs]
+        known = self.outbox.acknowledged(self.uplink.hub)
+        self.uplink.keep(ahead=[seq for seq in ahead if seq > known])
+
+    def _unchanged(self, event: Event) -> bool:
+        sent = self.uplink.sent(event.seq)
+        return self.outgoing.how(event, sent.rev) == sent
+
     def _record(self, event: Event) -> Record | Held:
-        return self.outgoing.record(event, self.uplink.known(event.seq))
+        """Its next revision; one that went ahead and changed since is one, too."""
+        before = self.uplink.known(event.seq)
+        if before is None and event.seq in self.uplink.state().get("ahead", ()):
+            before = Sent()
+        return self.outgoing.record(event, before)
 
     def _events(self, seqs: Iterable[int]) -> list[Event]:
         found = (self.events.since(seq - 1, 1) for seq in seqs)
@@ -398,7 +426,8 @@ def drop_sealed(uplink: Uplink, folder: Path) -> None:
     seqs = [seq for _digest, _upto, seqs in uplink.state().get("pending", ()) for seq in seqs]
     if seqs:
         uplink.again(seqs)
-        uplink.keep(pending=[])
+        ahead = [seq for seq in uplink.state().get("ahead", ()) if seq not in seqs]
+        uplink.keep(pending=[], ahead=ahead)
     for path in folder.glob("*.seg"):
         path.unlink(missing_ok=True)
 

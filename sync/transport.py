@@ -25,7 +25,11 @@ CONNECT_S = 25.0
 READ_S = 60.0
 # Small enough that what arrived before a cut can be used, large enough to cost little.
 _BLOCK = 4096
-_SEND_BUFFER = 32 * 1024
+# What is under way when the line goes down is paid for twice: little at first, then about as much
+# as the line carries in this time.
+_LEAST_UNDER_WAY, _MOST_UNDER_WAY, _UNDER_WAY_S = 4096, 256 * 1024, 1.0
+# TCP doubles its patience at every loss, and sleeps on when the line is back: begin anew instead.
+_PATIENCE_MS = 8000
 _MOST_REPLY = 1 << 20
 # OpenSSL's padding of the first message to 512 bytes, for servers of 2013 (SSL_OP_TLSEXT_PADDING).
 _PADDING = 0x10
@@ -147,6 +151,7 @@ class Link:
         self._session: ssl.SSLSession | None = None
         self._line: socket.socket | None = None
         self._up = self._down = 0
+        self._under_way = _LEAST_UNDER_WAY
         self.resumed = 0
 
     # --- counting -----------------------------------------------------------------------------
@@ -204,6 +209,7 @@ class Link:
         line = self._open()
         # Head and body in one piece: each has the headers of a packet and of a TLS record.
         whole = self._head(method, path, body, headers) + body
+        begun = time.monotonic()
         for at in range(0, len(whole), _BLOCK):
             self._patience(line)
             line.sendall(whole[at : at + _BLOCK])
@@ -215,10 +221,18 @@ class Link:
                 raise http.client.HTTPException("an answer that is too long")
             told = {name.lower(): value for name, value in answer.getheaders()}
             closing = answer.will_close
+        self._pace(line, len(whole), time.monotonic() - begun)
         self._remember(line)
         if closing:
             self.close()
         return Reply(answer.status, told, data)
+
+    def _pace(self, line: socket.socket, sent: int, seconds: float) -> None:
+        """Have as much under way as the line has shown to carry."""
+        if sent >= _BLOCK:
+            carried = int(sent / max(seconds, 1e-3) * _UNDER_WAY_S)
+            self._under_way = min(_MOST_UNDER_WAY, max(_LEAST_UNDER_WAY, carried))
+            line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self._under_way)
 
     def _head(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> bytes:
         lines = [f"{method} {self.address.path}{path} HTTP/1.1", f"Host: {self.address.name}"]
@@ -238,7 +252,7 @@ class Link:
             return self._line
         left = self.allowance.left_s()
         wait_s = CONNECT_S if left is None else min(CONNECT_S, left)
-        raw = _connected(self.address.host, self.address.port, wait_s)
+        raw = _connected(self.address.host, self.address.port, wait_s, self._under_way)
         if self._context is None:
             self._line = raw
             return raw
@@ -284,7 +298,7 @@ class Link:
         self.close()
 
 
-def _connected(host: str, port: int, wait_s: float) -> socket.socket:
+def _connected(host: str, port: int, wait_s: float, under_way: int) -> socket.socket:
     """A connection that sends few packets without content (each has 52 bytes)."""
     failed: OSError = OSError(f"no address for {host}")
     for family, kind, protocol, _, address in socket.getaddrinfo(
@@ -294,10 +308,12 @@ def _connected(host: str, port: int, wait_s: float) -> socket.socket:
         try:
             line.settimeout(wait_s)
             line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
+            line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, under_way)
             _sparing(line)
             line.connect(address)
             _sparing(line)
+            with suppress(AttributeError, OSError):
+                line.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _PATIENCE_MS)
         except OSError as error:
             failed = error
             line.close()

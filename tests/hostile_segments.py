@@ -148,10 +148,10 @@ def main(arguments: Sequence[str]) -> int:
         began = time.monotonic()
         came = outcome(data)
         slowest = max(slowest, time.monotonic() - began)
-        key = way, "a batch" if isinstance(came, RecordBatch) else str(came)
+        key = way, str(came) if isinstance(came, Refusal) else "a batch"
         counts[key] = counts.get(key, 0) + 1
-    for (way, came), count in sorted(counts.items()):
-        print(f"{way:16} {came:20} {count}")
+    for (way, end_of_it), count in sorted(counts.items()):
+        print(f"{way:16} {end_of_it:20} {count}")
     print(f"slowest {1000 * slowest:.1f} ms")
     return 0
 

@@ -56,7 +56,8 @@ class SendingNode:
         """An agent records a scouting visit."""
         body = {**BODY, "values": {**BODY["values"], **values}}
         draft = Draft(new_id(), Kind.OBSERVATION, subject, "agent-1", AT, body, photos)
-        return self.ground.events.append(draft).event
+        event: Event = self.ground.events.append(draft).event
+        return event
 
     def enrol(self, hub: Hub, url: str, **more: Any) -> None:
         self.uplinks.enrol(HubAddress(url, **more), new_code(hub.database, "ONCA", "Meknes"), "box")

@@ -15,8 +15,9 @@ from edge_app.home import open_ground
 from edge_app.node import init_home
 from edge_app.uplink_files import KEY, folder_of
 from field_data.files import HomeLock
+from sync.hub.app import Hub
 from sync.hub.enrolment import new_code
-from tests.hubs import Hub, ServedHub, hub_on, served, settings_in
+from tests.hubs import ServedHub, hub_on, served, settings_in
 
 
 @pytest.fixture

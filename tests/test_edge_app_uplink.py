@@ -107,7 +107,7 @@ def test_the_page_tells_what_waits_and_rings_the_bell(tmp_path: Path) -> None:
         Uplink(staff.ground.store, "hub-1").keep(url="https://hub.example.org", organisation="ONCA")
         staff.ground.registry.add_farm("keeper", "A farm")
         shown = agent.get("/en/staff/sync").get_data(as_text=True)
-        assert "1 record waits." in shown
+        assert "Records that wait: <bdi>1</bdi>" in shown
         assert "https://hub.example.org" in shown
         assert "A farm" not in shown
         assert agent.post("/en/staff/sync", data={}).status_code == 303

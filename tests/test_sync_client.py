@@ -5,7 +5,10 @@ from __future__ import annotations
 import itertools
 import shutil
 import socket
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +20,7 @@ from field_data.errors import HubError, KeeperError, PersonError
 from field_data.events import Draft, Kind
 from field_data.ids import new_id
 from field_data.types import Candidate, Diagnosis, ModelRef, PhotoVerdict, Status, Timing
+from sync.client import Patience
 from sync.hub.enrolment import revoke
 from sync.transport import Allowance, HubAddress, Link
 from sync.types import ERASED_REV
@@ -307,3 +311,48 @@ def diagnosed(here: World, seed: int) -> str:
     )  # fmt: skip
     here.node.ground.diagnoses.record(made, {0: jpeg(seed)})
     return made.id
+
+
+class BreakingLine(CuttingProxy):
+    """A line that breaks after so many bytes went up."""
+
+    def __init__(self, bytes: int) -> None:
+        super().__init__(0.0, 1)
+        self.bytes = bytes
+        self.up = self.breaks = 0
+
+    def _up(self, client: socket.socket, server: socket.socket, asked: threading.Event) -> None:
+        left = self.bytes
+        with suppress(OSError):
+            while data := client.recv(1400):
+                asked.set()
+                self.up += len(data)
+                left -= len(data)
+                if left < 0:
+                    self.breaks += 1
+                    client.close()
+                    server.shutdown(socket.SHUT_WR)
+                    time.sleep(0.3)  # what arrived is read on the other side
+                    server.close()
+                    return
+                server.sendall(data)
+            server.shutdown(socket.SHUT_WR)
+
+
+def test_a_photo_gets_through_a_line_that_breaks_all_the_time(here: World) -> None:
+    def large(jpeg: bytes, rendition: str) -> bytes:
+        return small(jpeg, rendition) * (11 if rendition == "view" else 1)
+
+    here.node.uplinks._render = large
+    here.node.see("", here.node.ground.photos.put(jpeg(8)).sha256)
+    with BreakingLine(30_000) as line:
+        through(here, line)
+        for _ in range(10):
+            resting = Patience(attempts=8, base_s=0.5, chance=lambda: 1.0)
+            if not here.node.uplinks.run(patience=resting).reason:
+                break
+    assert line.breaks >= 3
+    assert all(row.whole_s for row in here.photos())
+    assert sum(row.length for row in here.photos()) == 99_900
+    print(line.breaks, line.up)
+    assert line.up <= 1.25 * 99_900

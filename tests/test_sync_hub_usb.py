@@ -32,7 +32,6 @@ from sync.stick import (
 )
 from sync.types import Refusal
 from tests.hub_nodes import Node, erasure, record
-from tests.hubs import any_hub, postgres, sqlite_hub  # noqa: F401
 
 SHOWN = b"the bytes of a view"
 SHA = hashlib.sha256(SHOWN).hexdigest()
@@ -57,7 +56,7 @@ def state(hub: Hub) -> Any:
         return connection.execute(select(EVENTS)).all(), connection.execute(select(PHOTOS)).all()
 
 
-def test_a_stick_arrives_and_a_copy_of_it_is_a_success(any_hub: Hub, tmp_path: Path) -> None:  # noqa: F811
+def test_a_stick_arrives_and_a_copy_of_it_is_a_success(any_hub: Hub, tmp_path: Path) -> None:
     node = Node().enrolled(any_hub)
     stick = packed(tmp_path / "stick", node)
     copy = Path(shutil.copytree(stick, tmp_path / "copy"))
@@ -75,7 +74,7 @@ def test_a_stick_arrives_and_a_copy_of_it_is_a_success(any_hub: Hub, tmp_path: P
     assert state(any_hub) == before
 
 
-def test_a_stick_that_is_older_than_what_came_since(sqlite_hub: Hub, tmp_path: Path) -> None:  # noqa: F811
+def test_a_stick_that_is_older_than_what_came_since(sqlite_hub: Hub, tmp_path: Path) -> None:
     node = Node().enrolled(sqlite_hub)
     stick = packed(tmp_path, node)
     ingest(sqlite_hub, node.batch(*map(record, range(4, 10)), erasure(10, [1], [PHOTO])))
@@ -86,7 +85,7 @@ def test_a_stick_that_is_older_than_what_came_since(sqlite_hub: Hub, tmp_path: P
     assert sqlite_hub.blobs.names() == []  # what was erased does not come back
 
 
-def test_one_bad_file_does_not_stop_the_others(sqlite_hub: Hub, tmp_path: Path) -> None:  # noqa: F811
+def test_one_bad_file_does_not_stop_the_others(sqlite_hub: Hub, tmp_path: Path) -> None:
     node, stranger = Node().enrolled(sqlite_hub), Node()
     stick = packed(tmp_path, node)
     packed(tmp_path, stranger)
@@ -110,7 +109,7 @@ def test_one_bad_file_does_not_stop_the_others(sqlite_hub: Hub, tmp_path: Path) 
 
 
 def test_a_hub_that_cannot_keep_says_so_and_writes_no_receipt(
-    sqlite_hub: Hub,  # noqa: F811
+    sqlite_hub: Hub,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -147,7 +146,7 @@ def test_the_verbs_of_a_hub(tmp_path: Path) -> None:
     assert "Nothing of a node" in run("usb", *places, str(tmp_path))
 
 
-def test_the_command_line_takes_in_a_stick(sqlite_hub: Hub, tmp_path: Path) -> None:  # noqa: F811
+def test_the_command_line_takes_in_a_stick(sqlite_hub: Hub, tmp_path: Path) -> None:
     node = Node().enrolled(sqlite_hub)
     stick = packed(tmp_path / "stick", node)
     settings = replace(sqlite_hub.settings)

@@ -50,9 +50,9 @@ class Farm:
         self.seen = node.see(self.field, self.photo)
 
     def agree(self, purpose: str, given: bool = True, wording: str = WORDING) -> Event:
-        return self.registry.add_consent(
-            "agent-1", self.owner.id, Decision(purpose, wording, "ar", given)
-        )
+        decision = Decision(purpose, wording, "ar", given)
+        event: Event = self.registry.add_consent("agent-1", self.owner.id, decision)
+        return event
 
     def records(self) -> dict[int, Record]:
         """What the next segment says, by number; the hub then has it."""
@@ -184,7 +184,7 @@ def _private_question(node: SendingNode) -> str:
     section = replace(form.sections[0], questions=(*form.sections[0].questions, question))
     more = replace(form, sections=(section, *form.sections[1:]))
     forms.versions = lambda _id: [more, *rest]
-    return question.id
+    return "secret_note"
 
 
 def outgoing(node: SendingNode) -> Outgoing:
@@ -249,3 +249,44 @@ def test_a_hub_that_lost_records_is_sent_them_again(node: SendingNode) -> None:
     assert [record.seq for record in again.batch.records][:2] == [3, 4]
     departures.arrived(again, Receipt(HUB, node.ground.node, 0, 2))
     assert departures.next(100) is None  # asked for once, not for ever
+
+
+def test_an_alert_goes_before_its_turn_and_only_once(node: SendingNode) -> None:
+    events = [node.see(note=str(n)) for n in range(20)]
+    urgent = events[17]
+    departures = node.uplinks.departures(node.uplinks.uplink())
+    departures.alert = lambda event: event.id == urgent.id
+    sent: list[tuple[int, int]] = []
+    while (segment := departures.next(5)) is not None:
+        records = [(record.seq, record.rev) for record in segment.batch.records]
+        if not sent:
+            assert (urgent.seq, 0) in records
+        sent += records
+        departures.arrived(segment, Receipt(HUB, node.ground.node, 0, 20))
+    assert sorted(sent) == [(event.seq, 0) for event in events]
+    assert node.uplinks.uplink().state()["ahead"] in ([], [urgent.seq])
+
+
+def test_an_alert_that_was_erased_before_its_turn_is_emptied_there(node: SendingNode) -> None:
+    events = [node.see(note=str(n)) for n in range(12)]
+    departures = node.uplinks.departures(node.uplinks.uplink())
+    departures.alert = lambda event: event.id == events[9].id
+    first = departures.next(3)
+    assert first is not None
+    assert 10 in [record.seq for record in first.batch.records]
+    departures.arrived(first, Receipt(HUB, node.ground.node, 0, 12))
+    node.ground.events.erase([events[9].id])
+    rest: dict[int, int] = {}
+    while (segment := departures.next(3)) is not None:
+        rest |= {record.seq: record.rev for record in segment.batch.records}
+        departures.arrived(segment, Receipt(HUB, node.ground.node, 0, 12))
+    assert rest[10] == ERASED_REV
+    assert set(rest.values()) == {0, ERASED_REV}
+
+
+def test_pesticide_harm_and_pests_to_be_reported_are_alerts(node: SendingNode) -> None:
+    from edge_app.uplink import _is_alert, _to_report
+
+    assert "LIBEAS" in _to_report()
+    assert _is_alert(node.see(condition="LIBEAS"))
+    assert not _is_alert(node.see(condition="PHYTIN"))

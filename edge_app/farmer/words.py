@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from flask_babel import LazyString
 from flask_babel import lazy_gettext as _l
 
-from edge_app.uplink_words import KEEPER_MUST, STOPPED
+from edge_app.uplink_words import KEEPER_MUST, PART, STOPPED
 from field_data.types import HEALTHY, Diagnosis, PhotoFault, Status
 
 ERRORS: dict[str, LazyString] = {
@@ -108,7 +108,7 @@ PARTS: dict[str, LazyString] = {
     "audit": _l("Audit log"),
     "satellite": _l("Satellite pictures"),
     "forms": _l("Forms for field visits"),
-    "hub": _l("Sending to the hub"),
+    "hub": PART,
     "clock": _l("Clock"),
     "languages": _l("Languages and letters"),
 }
