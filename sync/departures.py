@@ -23,9 +23,9 @@ from field_data.outbox import Outbox
 from field_data.uplinks import Sent, Uplink
 from sync.dictionaries import Dictionary, best, versions
 from sync.keys import SecretKey
-from sync.outgoing import UNKNOWN_FORM, Held, Outgoing
+from sync.outgoing import UNKNOWN_FORM, Held, Outgoing, has_place
 from sync.segments import open_segment, seal
-from sync.types import ERASED_REV, Receipt, Record, RecordBatch, Stream
+from sync.types import ERASED_REV, Receipt, Record, RecordBatch, Refusal, Stream
 from sync.wire import why_not
 
 # Reasons of what is held back: `UNKNOWN_FORM` is tried again by itself, these wait for a person.
@@ -75,7 +75,15 @@ class Departures:
         epoch = max(self.stream().epoch, at_least - 1) + 1
         with self.store.transaction():
             self.drop()
-            return self._begin(epoch, self._base())
+            made = self._begin(epoch, self._base())
+            # What the node has forgotten may be a consent: how all of it is told is said again.
+            old = self.events.since(0, made.base)
+            self.uplink.again(each.seq for each in old if self._varies(each))
+            return made
+
+    def _varies(self, event: Event) -> bool:
+        """Whether it depends on a consent what leaves of an event."""
+        return has_place(event.body) or bool(self.outgoing.photos(event))
 
     def _base(self) -> int:
         """All events up to it are at the hub; a node under a new name has older ones there, too."""
@@ -283,7 +291,8 @@ class Departures:
         entry = next((each for each in queue if each[0] == digest), None)
         if entry is None:
             return  # erased from meanwhile: what is left of it comes again
-        refused = {each.seq: f"{REFUSED}:{each.reason}" for each in receipt.refused}
+        aside = [each for each in receipt.refused if each.reason is not Refusal.OLDER]
+        refused = {each.seq: f"{REFUSED}:{each.reason}" for each in aside}
         records = segment.batch.records
         with self.store.transaction():
             self._pass(entry[1])
@@ -292,10 +301,21 @@ class Departures:
             for record in records:
                 self._follow(record)
             self._touched(records)
+            self._outdo(records, receipt)
             left = [each for each in queue if each[0] != digest]
             self.uplink.keep(pending=left, dictionaries=list(receipt.dictionaries))
             self._look_for_gap(receipt, segment.batch.stream)
         self._path(digest).unlink(missing_ok=True)
+
+    def _outdo(self, records: Iterable[Record], receipt: Receipt) -> None:
+        """The hub has later revisions than this node knows of, told before the node was written
+        from an old image: what the node says now is to be the latest."""
+        told = {r.seq: r.detail for r in receipt.refused if r.reason is Refusal.OLDER}
+        for record in records:
+            how, rev = self.uplink.sent(record.seq), told.get(record.seq, "")
+            if how.rev == record.rev and rev.isdecimal() and int(rev) < ERASED_REV - 1:
+                self.uplink.sealed({record.seq: replace(how, rev=int(rev))})
+                self.uplink.again([record.seq])
 
     def proven(self, receipt: Receipt) -> list[Segment]:
         """Segments that the hub has by a receipt which does not answer one of them.

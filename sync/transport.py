@@ -25,8 +25,16 @@ CONNECT_S = 25.0
 READ_S = 60.0
 # Small enough that what arrived before a cut can be used, large enough to cost little.
 _BLOCK = 4096
-_SEND_BUFFER = 32 * 1024
+# What is under way when the line goes down is paid for twice: little at first, then about as much
+# as the line carries in this time.
+_LEAST_UNDER_WAY, _MOST_UNDER_WAY, _UNDER_WAY_S = 4096, 256 * 1024, 1.0
+# TCP doubles its patience at every loss, and sleeps on when the line is back: begin anew instead.
+_PATIENCE_MS = 8000
 _MOST_REPLY = 1 << 20
+# OpenSSL's padding of the first message to 512 bytes, for servers of 2013 (SSL_OP_TLSEXT_PADDING).
+_PADDING = 0x10
+# Close without a farewell: the reply is here, and what both would still say has 200 bytes.
+_AT_ONCE = struct.pack("ii", 1, 0)
 # IP and TCP headers with time stamps.
 _HEADERS_4, _HEADERS_6 = 52, 72
 _TCP_INFO_BYTES = 232
@@ -79,6 +87,11 @@ class HubAddress:
     def port(self) -> int:
         """TCP port."""
         return urlsplit(self.url).port or (443 if self.encrypted else 80)
+
+    @property
+    def name(self) -> str:
+        """Host and port, as a request names them."""
+        return urlsplit(self.url).netloc
 
     @property
     def path(self) -> str:
@@ -136,8 +149,9 @@ class Link:
         self.allowance = allowance or Allowance()
         self._context = _context(address) if address.encrypted else None
         self._session: ssl.SSLSession | None = None
-        self._line: http.client.HTTPConnection | None = None
+        self._line: socket.socket | None = None
         self._up = self._down = 0
+        self._under_way = _LEAST_UNDER_WAY
         self.resumed = 0
 
     # --- counting -----------------------------------------------------------------------------
@@ -165,8 +179,7 @@ class Link:
         return 400 if self._context is None else 1800 if self._session is not None else 3200
 
     def _now(self) -> tuple[int, int]:
-        sock = self._line.sock if self._line is not None else None
-        return (0, 0) if sock is None else wire_bytes(sock)
+        return (0, 0) if self._line is None else wire_bytes(self._line)
 
     # --- asking -------------------------------------------------------------------------------
 
@@ -194,51 +207,61 @@ class Link:
 
     def _ask(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> Reply:
         line = self._open()
-        self._patience(line)
-        line.putrequest(method, self.address.path + path, skip_accept_encoding=True)
-        for name, value in headers.items():
-            line.putheader(name, value)
-        if body or method in ("POST", "PATCH", "PUT"):
-            line.putheader("Content-Length", str(len(body)))
-        line.endheaders(body[:_BLOCK] or None)
-        for at in range(_BLOCK, len(body), _BLOCK):
+        # Head and body in one piece: each has the headers of a packet and of a TLS record.
+        whole = self._head(method, path, body, headers) + body
+        begun = time.monotonic()
+        for at in range(0, len(whole), _BLOCK):
             self._patience(line)
-            line.send(body[at : at + _BLOCK])
+            line.sendall(whole[at : at + _BLOCK])
         self._patience(line)
-        with line.getresponse() as answer:
+        with http.client.HTTPResponse(line, method=method) as answer:
+            answer.begin()
             data = answer.read(_MOST_REPLY + 1)
             if len(data) > _MOST_REPLY:
                 raise http.client.HTTPException("an answer that is too long")
             told = {name.lower(): value for name, value in answer.getheaders()}
             closing = answer.will_close
+        self._pace(line, len(whole), time.monotonic() - begun)
         self._remember(line)
         if closing:
             self.close()
         return Reply(answer.status, told, data)
 
-    def _patience(self, line: http.client.HTTPConnection) -> None:
-        left = self.allowance.left_s()
-        line.sock.settimeout(READ_S if left is None else min(READ_S, left))
+    def _pace(self, line: socket.socket, sent: int, seconds: float) -> None:
+        """Have as much under way as the line has shown to carry."""
+        if sent >= _BLOCK:
+            carried = int(sent / max(seconds, 1e-3) * _UNDER_WAY_S)
+            self._under_way = min(_MOST_UNDER_WAY, max(_LEAST_UNDER_WAY, carried))
+            line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self._under_way)
 
-    def _open(self) -> http.client.HTTPConnection:
+    def _head(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> bytes:
+        lines = [f"{method} {self.address.path}{path} HTTP/1.1", f"Host: {self.address.name}"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        if body or method in ("POST", "PATCH", "PUT"):
+            lines.append(f"Content-Length: {len(body)}")
+        if any("\r" in each or "\n" in each for each in lines):
+            raise ValueError("a header of two lines")
+        return "\r\n".join((*lines, "", "")).encode("ascii")
+
+    def _patience(self, line: socket.socket) -> None:
+        left = self.allowance.left_s()
+        line.settimeout(READ_S if left is None else min(READ_S, left))
+
+    def _open(self) -> socket.socket:
         if self._line is not None:
             return self._line
         left = self.allowance.left_s()
         wait_s = CONNECT_S if left is None else min(CONNECT_S, left)
-        raw = socket.create_connection((self.address.host, self.address.port), wait_s)
-        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
-        line = http.client.HTTPConnection(self.address.host, self.address.port)
-        line.auto_open = 0
-        line.sock = raw
-        if self._context is not None:
-            try:
-                line.sock = self._secured(raw, self._context)
-            except BaseException:
-                raw.close()
-                raise
-        self._line = line
-        return line
+        raw = _connected(self.address.host, self.address.port, wait_s, self._under_way)
+        if self._context is None:
+            self._line = raw
+            return raw
+        try:
+            self._line = self._secured(raw, self._context)
+        except BaseException:
+            raw.close()
+            raise
+        return self._line
 
     def _secured(self, raw: socket.socket, context: ssl.SSLContext) -> ssl.SSLSocket:
         host, session = self.address.host, self._session
@@ -251,9 +274,9 @@ class Link:
             raise KeeperError("hub_untrusted", message)
         return secured
 
-    def _remember(self, line: http.client.HTTPConnection) -> None:
-        if isinstance(line.sock, ssl.SSLSocket):
-            self._session = line.sock.session or self._session
+    def _remember(self, line: socket.socket) -> None:
+        if isinstance(line, ssl.SSLSocket):
+            self._session = line.session or self._session
 
     def _count(self, sock: socket.socket) -> None:
         up, down = wire_bytes(sock)
@@ -262,9 +285,10 @@ class Link:
     def close(self) -> None:
         """Close the connection; the next request opens another one."""
         line, self._line = self._line, None
-        if line is not None and line.sock is not None:
-            self._count(line.sock)
+        if line is not None:
+            self._count(line)
             with suppress(OSError):
+                line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
                 line.close()
 
     def __enter__(self) -> Link:
@@ -272,6 +296,38 @@ class Link:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+
+def _connected(host: str, port: int, wait_s: float, under_way: int) -> socket.socket:
+    """A connection that sends few packets without content (each has 52 bytes)."""
+    failed: OSError = OSError(f"no address for {host}")
+    for family, kind, protocol, _, address in socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM
+    ):
+        line = socket.socket(family, kind, protocol)
+        try:
+            line.settimeout(wait_s)
+            line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, under_way)
+            _sparing(line)
+            line.connect(address)
+            _sparing(line)
+            with suppress(AttributeError, OSError):
+                line.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _PATIENCE_MS)
+        except OSError as error:
+            failed = error
+            line.close()
+        else:
+            return line
+    raise failed
+
+
+def _sparing(line: socket.socket) -> None:
+    """Acknowledge with what is sent next, where the system lets one choose (Linux)."""
+    with suppress(AttributeError, OSError):
+        # The last packet of the handshake waits for the first bytes to be sent.
+        line.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 1)
+        line.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 0)
 
 
 def wire_bytes(sock: socket.socket) -> tuple[int, int]:
@@ -296,6 +352,7 @@ def _context(address: HubAddress) -> ssl.SSLContext:
     except OSError as error:
         raise KeeperError("bad_ca", f"cannot read {address.ca}: {error}") from error
     context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.options &= ~_PADDING
     # One small key share: the hybrid ones of newer libraries weigh 1.2 kB each way.
     with suppress(ValueError, ssl.SSLError):
         context.set_ecdh_curve("X25519")
