@@ -21,6 +21,7 @@ from edge_app.advice import Advice, load_advice
 from edge_app.farmer.uploads import MAX_REQUEST_BYTES
 from edge_app.jobs import daily
 from edge_app.node import FarmNode
+from edge_app.uplink_job import sending
 from edge_app.web import create_app
 from field_data.errors import KeeperError
 from field_data.files import make_folder
@@ -129,6 +130,7 @@ def serve(
     advice = advice or load_advice()
     with FarmNode(home, advice) as node, _uploads_on_disk(home), ExitStack() as opened:
         opened.enter_context(daily(node.ground.daily))
+        opened.enter_context(sending(node.ground))
         host, port = host or node.settings.host, node.settings.port if port is None else port
         listening = opened.enter_context(_listen(host, port))
         reached = addresses(host, listening.getsockname()[1])

@@ -33,6 +33,7 @@ class Refusal(StrEnum):
     FULL = "full"
     DAMAGED = "damaged"
     ERASED = "erased"
+    OLDER = "older"
 
 
 def in_ms(instant: Instant) -> Instant:

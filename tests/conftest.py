@@ -23,7 +23,9 @@ _DATA_ABSENT = "the public photo set is not on this machine"
 KERNEL_REFUSES = "the kernel of this machine lets nobody make disks of their own"
 # The only library of the tests that exists for one kind of machine alone.
 NO_WHEEL = "exactextract has no wheel for this kind of machine"
-_EXCUSED = (_DATA_ABSENT, KERNEL_REFUSES, NO_WHEEL)
+# The same of networks: no /dev/net/tun, or no namespaces.
+NO_TUN = "the kernel of this machine lets nobody make networks of their own"
+_EXCUSED = (_DATA_ABSENT, KERNEL_REFUSES, NO_TUN, NO_WHEEL)
 _CHROMIUM_ABSENT = "no chromium on this machine"
 
 

@@ -220,11 +220,9 @@ class S3:
         return path
 
 
-@pytest.fixture(scope="session")
-def s3_server() -> Iterator[S3]:
-    """A real S3 server; its keys stand in the environment, where boto looks."""
-    if not Path(sys.executable).with_name("weed").exists():
-        pytest.skip(_S3_ABSENT)
+@contextmanager
+def running_s3() -> Iterator[S3]:
+    """One of our own while the block runs; its keys stand in the environment, where boto looks."""
     keys = {
         "AWS_ACCESS_KEY_ID": "ghalla",
         "AWS_SECRET_ACCESS_KEY": "ghalla-secret",
@@ -242,6 +240,15 @@ def s3_server() -> Iterator[S3]:
         finally:
             server.stop()
             shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3]:
+    """A real S3 server."""
+    if not Path(sys.executable).with_name("weed").exists():
+        pytest.skip(_S3_ABSENT)
+    with running_s3() as server:
+        yield server
 
 
 def settings_in(folder: Path) -> HubSettings:

@@ -61,7 +61,7 @@ def test_power_cuts_and_full_disks_lose_nothing() -> None:
         "-m",
         "tests.powercut",
         "--cuts",
-        "40",
+        "60",
         "--disk-full",
         "10",
         "--json",
@@ -73,7 +73,7 @@ def test_power_cuts_and_full_disks_lose_nothing() -> None:
     assert shown.returncode == 0
     tallies = {each["workload"]: each for each in figures["workloads"]}
     assert {name: each["cuts"] for name, each in tallies.items()} == {
-        **dict.fromkeys(("insert", "photo", "migration", "erase", "disk full"), 10),
+        **dict.fromkeys(("insert", "photo", "migration", "erase", "hub", "sync", "disk full"), 10),
         "tinydb": 20,
     }
     assert all(each["asked"] > 100 for each in tallies.values())

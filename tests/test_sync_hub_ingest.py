@@ -19,7 +19,7 @@ from sync.hub.app import Hub, open_hub
 from sync.hub.enrolment import revoke
 from sync.hub.ingest import ingest
 from sync.hub.tables import EVENTS, NODES, REFUSED, STREAMS
-from sync.types import ERASED_REV, Refusal
+from sync.types import ERASED_REV, Refusal, Refused
 from tests.hub_nodes import T0, Node, erased, erasure, record
 
 
@@ -63,7 +63,7 @@ def test_the_higher_revision_stands_in_any_order(any_hub: Hub) -> None:
     node = Node().enrolled(any_hub)
     ingest(any_hub, node.batch(record(1, rev=1, coarse=True), record(2)))
     late = ingest(any_hub, node.batch(record(1, rev=0), last=2))
-    assert late.refused == ()
+    assert late.refused == (Refused(1, Refusal.OLDER, "1"),)  # a node that went back learns of it
     assert rows(any_hub, node)[0, 1]["coarse"] is True
     first = rows(any_hub, node)[0, 1]["arrival"]
     ingest(any_hub, node.batch(record(1, rev=2), last=2))

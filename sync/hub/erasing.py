@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, delete, select, tuple_
 from field_data.events import Kind
 from sync.hub.blob_removal import doom, insert_or_leave
 from sync.hub.event_store import held, photos_in_use
-from sync.hub.rows import Key, Row, empty_row
+from sync.hub.rows import Key, Row, empty_row, key_of
 from sync.hub.streams import Numbering
 from sync.hub.tables import ERASED_PHOTOS, EVENTS, PHOTO_PARTS, PHOTOS, REFUSED
 from sync.types import ERASED_REV, RecordBatch
@@ -94,7 +94,7 @@ def _elsewhere(
     names = {f"{epoch}:{seq}" for epoch, seq in keys}
     names |= {row["same_as"] for row in rows.values() if row["same_as"]}
     found = _rows(connection, node, EVENTS.c.same_as.in_(names))
-    found |= held(connection, node, [_key(name) for name in names])
+    found |= held(connection, node, [key_of(name) for name in names])
     orphans = _rows(connection, node, EVENTS.c.subject.in_(subjects - {""}))
     return found | {key: row for key, row in orphans.items() if numbers.owner(key[1]) != key[0]}
 
@@ -104,11 +104,6 @@ def _rows(connection: Connection, node: str, where: ColumnElement[bool]) -> dict
         select(EVENTS).where(EVENTS.c.node == node, EVENTS.c.rev < ERASED_REV, where)
     )
     return {(row["epoch"], row["seq"]): dict(row) for row in rows.mappings()}
-
-
-def _key(name: str) -> Key:
-    epoch, seq = name.split(":")
-    return int(epoch), int(seq)
 
 
 def _remove_photos(connection: Connection, node: str, photos: set[str]) -> bool:

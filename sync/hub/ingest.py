@@ -19,7 +19,7 @@ from sync.hub.app import Hub
 from sync.hub.blob_removal import insert_or_leave, sweep
 from sync.hub.erasing import erase
 from sync.hub.event_store import held, mark_superseded, next_arrivals, write
-from sync.hub.rows import Key, Row, UnkeptError, alike, other_event, row_of
+from sync.hub.rows import Key, Row, UnkeptError, alike, key_of, other_event, retold, row_of
 from sync.hub.streams import Numbering, StreamRow, contiguous, judge, refusal
 from sync.hub.tables import EVENTS, NODES, PHOTOS, REFUSED, STREAMS
 from sync.types import ERASED_REV, Receipt, Record, RecordBatch, Refusal, Refused
@@ -68,12 +68,14 @@ def _taken_in(
     sorted_ = _sort(connection, batch, numbers, stream)
     if len(streams) > 1:
         _recognise(connection, node, sorted_.written)
+        _retell(connection, node, sorted_)
     gone = erase(connection, batch, numbers, sorted_.written)
     named = _superseded(batch.records, numbers, sorted_.written)
     ahead = _ahead(connection, node, numbers, stream.seq)
     for epoch, seq in {(numbers.owner(s), s) for s in ahead.values() if s}:
         if (epoch, seq) in sorted_.written:
             sorted_.written[epoch, seq]["superseded"] = True
+    named |= _originals(connection, node, named, sorted_.written)
     rows = list(sorted_.written.values())
     if rows:
         write(connection, rows, next_arrivals(connection, len(rows)))
@@ -124,9 +126,30 @@ def _sort(
             done.written[key] = row
             if key in known:
                 done.before[key] = known[key]
-        elif row["rev"] == was["rev"] != ERASED_REV and row["digest"] != bytes(was["digest"]):
-            done.refused.append((Refused(record.seq, Refusal.CONFLICT, "another stands here"), row))
+        elif was["rev"] != ERASED_REV and row["digest"] != bytes(was["digest"]):
+            done.refused += _not_taken(row, was)
     return done
+
+
+def _not_taken(row: Row, was: Row) -> list[tuple[Refused, Row]]:
+    """Why what comes does not replace what stands: it is told differently, or is another thing."""
+    if alike(row) == alike(was):
+        return [(Refused(row["seq"], Refusal.OLDER, str(was["rev"])), row)]
+    if row["rev"] == was["rev"]:
+        return [(Refused(row["seq"], Refusal.CONFLICT, "another stands here"), row)]
+    return []
+
+
+def _retell(connection: Connection, node: str, done: Sorted) -> None:
+    """What stands of an earlier epoch is told as it is told now: a consent may have changed."""
+    again = [row for row in done.written.values() if row["same_as"]]
+    originals = held(connection, node, {key_of(row["same_as"]) for row in again})
+    for row in again:
+        key = key_of(row["same_as"])
+        was = originals.get(key)
+        told = retold(was, row) if was and key not in done.written else None
+        if was and told:
+            done.written[key], done.before[key] = told, was
 
 
 def _recognise(connection: Connection, node: str, written: dict[Key, Row]) -> None:
@@ -164,6 +187,15 @@ def _superseded(records: Iterable[Record], numbers: Numbering, written: dict[Key
     return left - written.keys()
 
 
+def _originals(
+    connection: Connection, node: str, named: set[Key], written: dict[Key, Row]
+) -> set[Key]:
+    """What superseded records say again of an earlier epoch: there, too, it is superseded."""
+    rows = [*held(connection, node, named).values()]
+    rows += [row for row in written.values() if row["superseded"]]
+    return {key_of(row["same_as"]) for row in rows if row["same_as"]}
+
+
 def _ahead(
     connection: Connection, node: str, numbers: Numbering, mark: int
 ) -> dict[int, int | None]:
@@ -185,8 +217,6 @@ def _ahead(
 def _set_aside(
     connection: Connection, node: str, refused: Sequence[tuple[Refused, Row]], now_s: float
 ) -> None:
-    if not refused:
-        return
     rows = [
         {
             "node": node,
@@ -199,7 +229,10 @@ def _set_aside(
             "received_s": now_s,
         }
         for why, row in refused
+        if why.reason is not Refusal.OLDER
     ]
+    if not rows:
+        return
     connection.execute(insert_or_leave(connection, REFUSED), rows)
 
 

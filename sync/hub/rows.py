@@ -19,6 +19,9 @@ _MOST_NAME = 64
 # What a consent makes coarse: left out when records of two epochs are compared.
 _PLACES = ("place", "boundary", "area_ha")
 
+# What changes when a consent does.
+_TOLD = ("body", "photos", "coarse", "lon", "lat")
+
 Row = dict[str, Any]
 Key = tuple[int, int]  # epoch, seq
 
@@ -36,9 +39,8 @@ def row_of(record: Record, node: str, epoch: int) -> Row:
     if record.erased:
         return empty_row(node, epoch, record.seq, str(record.kind))
     row = _row(record, node, epoch)
-    said = [row[name] for name in _SAID]
     try:
-        text = json.dumps(said, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        text = _words(row)
     except (TypeError, ValueError, RecursionError) as error:
         raise UnkeptError(f"not JSON: {error}") from error
     if len(text) > _MOST_BODY or _NUL.search(text):
@@ -47,8 +49,17 @@ def row_of(record: Record, node: str, epoch: int) -> Row:
         raise UnkeptError("it corrects a later record")
     if max(len(record.subject), len(record.author)) > _MOST_NAME:
         raise UnkeptError("the id of a subject or an author is too long")
-    row["digest"] = hashlib.sha256(text.encode()).digest()[:16]
+    row["digest"] = _digest(text)
     return row
+
+
+def _words(row: Mapping[str, Any]) -> str:
+    said = [row[name] for name in _SAID]
+    return json.dumps(said, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def _digest(words: str) -> bytes:
+    return hashlib.sha256(words.encode()).digest()[:16]
 
 
 _SAID = (
@@ -136,6 +147,20 @@ def alike(row: Mapping[str, Any]) -> bytes:
     body = {key: value for key, value in row["body"].items() if key not in _PLACES}
     said = [row["kind"], row["subject"], row["author"], row["at_s"], body]
     return json.dumps(said, sort_keys=True).encode()
+
+
+def retold(was: Mapping[str, Any], row: Mapping[str, Any]) -> Row | None:
+    """The record of an earlier epoch as another one tells it now; None where nothing changes."""
+    if all(was[name] == row[name] for name in _TOLD) or was["rev"] + 1 >= ERASED_REV:
+        return None
+    told = {**was, **{name: row[name] for name in _TOLD}, "rev": was["rev"] + 1}
+    return {**told, "digest": _digest(_words(told))}
+
+
+def key_of(name: str) -> Key:
+    """The number that ``same_as`` names."""
+    epoch, seq = name.split(":")
+    return int(epoch), int(seq)
 
 
 def other_event(row: Mapping[str, Any], known: Mapping[str, Any]) -> bool:

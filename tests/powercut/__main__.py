@@ -14,9 +14,9 @@ from dataclasses import asdict
 
 from tqdm import tqdm
 
+from tests.powercut.catalogue import WORKLOADS
 from tests.powercut.cuts import Tally, cut_many, summed
 from tests.powercut.disk_full import fill_many
-from tests.powercut.workloads import WORKLOADS
 
 # What to call with what, then how often and with which seed.
 Job = tuple[Callable[..., Tally], tuple[str, ...], int, int]

@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from tests.powercut.workloads import WORKLOADS
+from tests.powercut.catalogue import WORKLOADS
 
 
 def main(verb: str, name: str, folder: str, marks: str = "") -> None:

@@ -10,10 +10,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from field_data.errors import GhallaError
+from tests.powercut.catalogue import WORKLOADS
 from tests.powercut.disks import MIB, child, make_image, mounted, recorded, workshop
 from tests.powercut.recorder import Entry, read_log
 from tests.powercut.replay import Disk, Said, places, said_before
-from tests.powercut.workloads import WORKLOADS, Verdict, Workload
+from tests.powercut.workloads import Verdict, Workload
 
 IMAGE_BYTES = 32 * MIB
 _EXAMPLES = 5

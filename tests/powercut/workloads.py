@@ -343,8 +343,3 @@ class JsonFile:
             raise GhallaError("store_damaged", str(error)) from error
         for n in (*range(self.before), *map(int, said.done)):
             verdict.want(f"document {n}", n in found)
-
-
-WORKLOADS: dict[str, Workload] = {
-    each.name: each for each in (Inserts(), Photos(), Migrations(), Erasures(), JsonFile())
-}
