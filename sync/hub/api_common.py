@@ -28,7 +28,9 @@ def _known() -> None:
 
 
 def _refused(error: GhallaError) -> tuple[Response, int]:
-    status = 400 if isinstance(error, PersonError) else 503 if isinstance(error, NetworkError) else 500
+    status = (
+        400 if isinstance(error, PersonError) else 503 if isinstance(error, NetworkError) else 500
+    )
     return problem(error.code, str(error)), status
 
 
@@ -57,7 +59,9 @@ def parameters(known: Collection[str]) -> dict[str, str]:
     given = request.args.to_dict(flat=False)
     strange = sorted(given.keys() - {*known, "f"})
     if strange:
-        raise bad(f"unknown here: {', '.join(strange)[:200]}; known are: {', '.join(sorted(known))}")
+        raise bad(
+            f"unknown here: {', '.join(strange)[:200]}; known are: {', '.join(sorted(known))}"
+        )
     twice = sorted(key for key, values in given.items() if len(values) > 1)
     if twice:
         raise bad(f"given twice: {', '.join(twice)}")

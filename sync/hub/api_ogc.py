@@ -109,8 +109,8 @@ def _extent(what: What) -> dict[str, Any]:
     # That of photos is that of the records they hang on.
     wish = Wish(What.OBSERVATIONS if what is What.PHOTOS else what)
     e = EVENTS.c
-    edges = select(*(func.min(c) for c in (e.lon, e.lat, e.at_s)),
-                   *(func.max(c) for c in (e.lon, e.lat, e.at_s)))  # fmt: skip
+    columns = (e.lon, e.lat, e.at_s)
+    edges = select(*map(func.min, columns), *map(func.max, columns))
     tables = EVENTS.join(NODES, NODES.c.id == e.node)
     asked = edges.select_from(tables).where(*conditions(wish, must_be_known().grants))
     with this_hub().database.reading() as db:

@@ -53,11 +53,11 @@ def openapi(server: str) -> dict[str, Any]:
 
 
 def _get(id: str, summary: str, type: str = _JSON, *more: str) -> dict[str, Any]:
-    refusal = {"description": "refused, with the reason",
-               "content": {_JSON: {"schema": {"$ref": "#/components/schemas/exception"}}}}  # fmt: skip
-    answers: dict[str, Any] = {"200": {"description": summary,
-                                       "content": {type: {"schema": {"type": "object"}}}}}  # fmt: skip
-    answers |= {code: refusal for code in ("400", "401", *more)}
+    exception = {_JSON: {"schema": {"$ref": "#/components/schemas/exception"}}}
+    refusal = {"description": "refused, with the reason", "content": exception}
+    found = {type: {"schema": {"type": "object"}}}
+    answers: dict[str, Any] = {"200": {"description": summary, "content": found}}
+    answers |= dict.fromkeys(("400", "401", *more), refusal)
     return {"get": {"operationId": id, "summary": summary, "responses": answers}}
 
 

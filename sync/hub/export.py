@@ -5,19 +5,20 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from field_data.errors import PersonError
 from field_data.files import replacing
+from models.preprocess import jpeg_of
 from sync.hub import export_labelled as labelled
 from sync.hub.app import Hub
 from sync.hub.export_gpkg import write_gpkg
+from sync.hub.export_pictures import picture
 from sync.hub.export_query import Cursor, What, Wish
 from sync.hub.export_streams import Counted, csv_chunks, geojson_chunks, parquet_chunks
 from sync.hub.export_tables import batches
 from sync.hub.people_grants import Grant
-from sync.hub.photos import picture
-from sync.hub.pictures import as_jpeg
 
 _PIECE = 1 << 18
 Stream = Callable[[Wish, Counted], Iterator[bytes]]
@@ -68,7 +69,7 @@ def chunks(hub: Hub, wish: Wish, grants: Sequence[Grant], kind: Format) -> Itera
 
 
 def _labelled(hub: Hub, wish: Wish, grants: Sequence[Grant]) -> Iterator[tuple[str, bytes]]:
-    return labelled.files(hub.database, wish, grants, lambda sha: picture(hub, sha), as_jpeg)
+    return labelled.files(hub.database, wish, grants, partial(picture, hub), jpeg_of)
 
 
 def write_export(
@@ -91,5 +92,3 @@ def write_export(
         for piece in kind.stream(wish, counted):
             file.write(piece)
     return counted.rows, counted.last
-
-

@@ -30,8 +30,8 @@ from sync.hub.export_tables import Item, about, item_of, rows
 from sync.hub.people_grants import Grant
 
 SPLIT = "reviewed"
-# The bytes of a rendition by its SHA-256; None where they are not here.
-Pictures = Callable[[str], bytes | None]
+# The bytes of a rendition by its node and SHA-256; None where they are not here.
+Pictures = Callable[[str, str], bytes | None]
 # A photo of any format here as (JPEG, width, height).
 Jpeg = Callable[[bytes], tuple[bytes, int, int]]
 _ENDED = frozenset({State.SINGLE, State.AGREED, State.SETTLED})
@@ -138,7 +138,7 @@ def files(
     ``about.json`` and, last, ``classification.csv``: without it, it is no set."""
     written: list[tuple[Shot, int, int]] = []
     for shot in shots(database, wish, grants):
-        data = pictures(shot.rendition)
+        data = pictures(shot.node, shot.rendition)
         if data is not None:
             image, width, height = jpeg(data)
             written.append((shot, width, height))
@@ -231,4 +231,3 @@ def zip_chunks(made: Iterable[tuple[str, bytes]]) -> Iterator[bytes]:
             archive.writestr(zipfile.ZipInfo(name), data, how)
             yield sink.take()
     yield sink.take()
-

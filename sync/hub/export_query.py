@@ -219,10 +219,15 @@ _SHOT = photo_names(EVENTS.c.photos).table_valued("value", name="shot")
 def _said(what: What, key: str) -> ColumnElement[str]:
     """An answer in the body, as text."""
     if what is What.REVIEWS or what is What.FIELDS:
-        return EVENTS.c.body[key].as_string()
-    inside: ColumnElement[str] = EVENTS.c.body[("values", key)].as_string()
+        return _text_at(key)
+    inside = _text_at("values", key)
     # A reviewed plant's photos lie at its reviews.
-    return func.coalesce(inside, EVENTS.c.body[key].as_string()) if what is What.PHOTOS else inside
+    return func.coalesce(inside, _text_at(key)) if what is What.PHOTOS else inside
+
+
+def _text_at(*path: str) -> ColumnElement[str]:
+    found: ColumnElement[str] = EVENTS.c.body[path].as_string()
+    return found
 
 
 def filters(what: What) -> dict[str, ColumnElement[Any]]:
@@ -242,7 +247,9 @@ def filters(what: What) -> dict[str, ColumnElement[Any]]:
     return found
 
 
-_ID = re.compile(r"(?P<node>[\w-]{1,36})\.(?P<epoch>\d{1,5})\.(?P<seq>\d{1,18})(?:\.(?P<photo>[0-9a-f]{64}))?")
+_ID = re.compile(
+    r"(?P<node>[\w-]{1,36})\.(?P<epoch>\d{1,5})\.(?P<seq>\d{1,18})(?:\.(?P<photo>[0-9a-f]{64}))?"
+)
 _ORDER = (EVENTS.c.arrival, EVENTS.c.node, EVENTS.c.epoch, EVENTS.c.seq)
 
 
@@ -310,7 +317,9 @@ def rendition() -> ColumnElement[Any]:
     """The SHA-256 of the best rendition that is here whole: view, else thumb, else original."""
     whole = (PHOTOS.c.photo == cast(_SHOT.c.value, String)) & PHOTOS.c.whole_s.isnot(None)
     best = select(PHOTOS.c.sha256).where(whole, PHOTOS.c.node == EVENTS.c.node)
-    return best.order_by(PHOTOS.c.rendition.desc()).limit(1).correlate(EVENTS, _SHOT).scalar_subquery()
+    return (
+        best.order_by(PHOTOS.c.rendition.desc()).limit(1).correlate(EVENTS, _SHOT).scalar_subquery()
+    )
 
 
 def query(wish: Wish, grants: Sequence[Grant]) -> Select[Any]:

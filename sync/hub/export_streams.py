@@ -196,4 +196,3 @@ class _Seen:
         if self.kinds:
             column["bbox"] = self.box
         return {"version": "1.1.0", "primary_column": "geometry", "columns": {"geometry": column}}
-

@@ -324,7 +324,9 @@ def dictionary(wish: Wish) -> list[dict[str, Cell]]:
 
 def _entry(col: Col) -> dict[str, Cell]:
     q = col.question.question if col.question else None
-    labels: dict[str, Cell] = {f"label_{lang}": q.label.get(lang, "") if q else "" for lang in LANGS}
+    labels: dict[str, Cell] = {
+        f"label_{lang}": q.label.get(lang, "") if q else "" for lang in LANGS
+    }
     return {"column": col.name, "kind": col.kind, "unit": col.unit, "about": col.about, **labels}
 
 
@@ -341,4 +343,3 @@ def about(wish: Wish) -> dict[str, Any]:
         "crs": "EPSG:4326, longitude before latitude",
         "columns": dictionary(wish),
     }
-

@@ -197,7 +197,7 @@ def _line(item: Item, wish: Wish) -> dict[str, Any]:
 
 
 @PAGES.get("/map")
-def map() -> str:  # noqa: A001
+def map() -> str:
     """Where the latest records that fit lie."""
     wish, again = _filter()
     wish = replace(wish, newest=True, limit=_ON_A_MAP)
@@ -263,7 +263,7 @@ def photo(id: str, sha: str) -> Response:
     """A photo of a record, for who may see it."""
     rendition = _rendition(id, sha)
     hub: Hub = this_hub()
-    data = picture(hub, rendition) if rendition else None
+    data = picture(hub, id.split(".", maxsplit=1)[0], rendition) if rendition else None
     if data is None:
         abort(404)
     kind = "image/jpeg" if data.startswith(b"\xff\xd8") else "image/avif"

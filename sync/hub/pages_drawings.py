@@ -59,7 +59,7 @@ class Sheet:
 
 
 def sheet(points: Sequence[tuple[float, float, bool, str]]) -> Sheet:
-    """Points (longitude, latitude, coarse, id) on a sheet, equirectangular at their mean latitude."""
+    """Points (longitude, latitude, coarse, id) on a sheet, equirectangular."""
     if not points:
         return Sheet(MAP, MAP / 2, [], [])
     west, east = _room([p[0] for p in points], 360)

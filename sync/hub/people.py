@@ -61,15 +61,16 @@ class People:
         if not 1 <= len(clean) <= MOST_NAME_LETTERS or not clean.isprintable():
             raise PersonError("bad_name", f"a name has 1 to {MOST_NAME_LETTERS} letters")
         secret = None if password is None else people_secrets.hashed(password, clean)
-        row = {"id": new_id(), "name": clean, "key": name_key(clean)[:80], "secret": secret,
+        id = new_id()
+        row = {"id": id, "name": clean, "key": name_key(clean)[:80], "secret": secret,
                "since_s": self._clock()}  # fmt: skip
         try:
             with self._database.writing() as db:
                 db.execute(insert(PEOPLE).values(row))
-                self._note(db, "", "person_added", {"person": row["id"]})
+                self._note(db, "", "person_added", {"person": id})
         except IntegrityError as error:
             raise PersonError("name_taken", f"somebody is called {clean!r} already") from error
-        return HubPerson(row["id"], clean, ())
+        return HubPerson(id, clean, ())
 
     def set_password(self, name: str, password: str) -> None:
         """Another password; sessions made with the old one end.  Raises as `add`."""
@@ -139,11 +140,12 @@ class People:
         """A token for a program, shown this once."""
         person, now = self.named(name), self._clock()
         token = f"ghalla_{random.token_urlsafe(32)}"
-        row = {"sha256": _digest(token), "person": person.id, "name": purpose[:80], "made_s": now,
+        digest = _digest(token)
+        row = {"sha256": digest, "person": person.id, "name": purpose[:80], "made_s": now,
                "expires_s": now + days * _DAY_S}  # fmt: skip
         with self._database.writing() as db:
             db.execute(insert(TOKENS).values(row))
-            self._note(db, "", "token_made", {"person": person.id, "token": row["sha256"][:12]})
+            self._note(db, "", "token_made", {"person": person.id, "token": digest[:12]})
         return token
 
     def tokens(self, name: str) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ MOST_LETTERS = 200
 
 
 def _normal(secret: str) -> str:
-    """One writing for what people type the same; far too long ones are cut before they cost time."""
+    """One writing for what people type the same, cut before it costs time."""
     return unicodedata.normalize("NFKC", secret[: 5 * MOST_LETTERS]).strip()[:MOST_LETTERS]
 
 

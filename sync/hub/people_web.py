@@ -113,4 +113,3 @@ def must_be_own_form() -> None:
     sent, kept = request.form.get("form_token", ""), str(session.get("form", ""))
     if not kept or not hmac.compare_digest(sent.encode(), kept.encode()):
         abort(400, "this form is too old: open the page again")
-
