@@ -7,6 +7,7 @@ from typing import cast
 
 from flask import Blueprint, Flask, current_app
 
+from sync.hub.blob_removal import sweep
 from sync.hub.blobs import Blobs
 from sync.hub.database import Database
 from sync.hub.identity import HubIdentity, identity
@@ -44,7 +45,9 @@ def open_hub(settings: HubSettings) -> Hub:
     database = Database(settings.database)
     database.migrate()
     blobs = Blobs(settings.blobs, settings.spare_bytes)
-    return Hub(settings, database, blobs, identity(database))
+    hub = Hub(settings, database, blobs, identity(database))
+    sweep(database, blobs)
+    return hub
 
 
 def create_hub(settings: HubSettings) -> Flask:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 
 from flask import Request, request
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from field_data.errors import HubError, PublisherError
 from sync.hub.app import this_hub
@@ -37,6 +37,13 @@ def node_of_request() -> NodeRow:
         HubError: ``unknown_node``, ``revoked``, ``bad_signature``, ``too_large``.
     """
     return _checked(request)
+
+
+def note_clock(node: NodeRow) -> None:
+    """Remember how wrong the node's clock is; it is never refused for it."""
+    with this_hub().database.writing() as connection:
+        told = {"clock_off_s": node.clock_off_s}
+        connection.execute(update(NODES).where(NODES.c.id == node.id).values(**told))
 
 
 def known_node(node: str) -> NodeRow:
