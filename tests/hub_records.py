@@ -16,9 +16,9 @@ from sqlalchemy import insert, select
 
 from field_data.ids import new_id
 from sync.hub.app import Hub, hub_of
-from sync.hub.export_pictures import blob_of
 from sync.hub.people import People
 from sync.hub.people_grants import Grant, Role
+from sync.hub.photos import blob_name
 from sync.hub.tables import ARRIVALS, EVENTS, NODES, PHOTOS
 from sync.types import ERASED_REV
 
@@ -96,7 +96,7 @@ class Records:
         canvas = noise + np.array([40, 120, 50], np.uint8)
         data = cv2.imencode(".avif", canvas)[1].tobytes()
         sha, photo = hashlib.sha256(data).hexdigest(), hashlib.sha256(b"kept" + data).hexdigest()
-        self.hub.blobs.put(blob_of(node, sha), data)
+        self.hub.blobs.put(blob_name(node, sha), data)
         row = {"sha256": sha, "node": node, "photo": photo, "rendition": rendition,
                "length": len(data), "offset": len(data), "whole_s": MAY_S}  # fmt: skip
         with self.hub.database.writing() as db:

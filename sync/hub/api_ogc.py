@@ -13,7 +13,7 @@ from sync.hub.api_openapi import CONFORMANCE, openapi
 from sync.hub.app import this_hub
 from sync.hub.export_query import What, Wish, conditions, one, wish_of
 from sync.hub.export_streams import cursor_after, feature
-from sync.hub.export_tables import batches, cols, geometry_of, item_of, shown
+from sync.hub.export_tables import batch_of, batches, cols, shown
 from sync.hub.people_web import must_be_known
 from sync.hub.tables import EVENTS, NODES
 
@@ -148,7 +148,7 @@ def _page(wish: Wish) -> tuple[list[dict[str, Any]], str]:
     columns, last = cols(wish), ""
     features: list[dict[str, Any]] = []
     for batch in batches(this_hub().database, wish, must_be_known().grants):
-        rows = zip(batch.geometry, batch.cells, strict=True)
+        rows = zip(batch.geometry, batch.rows(), strict=True)
         features += [feature(columns, place, row) for place, row in rows]
         last = cursor_after(batch.last).text(wish.what)
     return features, last
@@ -166,8 +166,9 @@ def item(name: str, id: str) -> Response:
         row = db.execute(asked).first()
     if row is None:
         abort(404, "no such feature")
-    found, columns = item_of(row), cols(Wish(what))
-    made = feature(columns, geometry_of(found, what), [col.get(found) for col in columns])
+    columns = cols(Wish(what))
+    batch = batch_of([row], what, columns)
+    made = feature(columns, batch.geometry[0], next(batch.rows()))
     path = f"/ogc/collections/{what}"
     links = [_link("self", f"{path}/items/{id}", GEOJSON), _link("collection", path)]
     return as_json(made | {"links": links}, GEOJSON)

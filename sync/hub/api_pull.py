@@ -77,7 +77,7 @@ def pull(name: str) -> Response:
     records, after = [], wish.after or Cursor(0)
     columns = cols(wish)[:-1]
     for batch in batches(this_hub().database, wish, must_be_known().grants):
-        for place, row in zip(batch.geometry, batch.cells, strict=True):
+        for place, row in zip(batch.geometry, batch.rows(), strict=True):
             gone = {"id": row[0], "deleted": True}
             records.append(gone if row[-1] else feature(columns, place, row[:-1]))
         after = cursor_after(batch.last)

@@ -21,11 +21,11 @@ from field_data.files import make_folder, replacing, write_atomic
 from sync.hub.app import Hub
 from sync.hub.database import Database
 from sync.hub.export import FORMATS, write_export
-from sync.hub.export_pictures import blob_of
 from sync.hub.export_query import What, Wish
 from sync.hub.export_tables import about
 from sync.hub.people_grants import EVERYTHING
 from sync.hub.people_tables import PEOPLE
+from sync.hub.photos import blob_name
 from sync.hub.tables import METADATA, NODES, PHOTOS
 
 # What is not written out: secrets, and what is on its way or only of use to this very hub.
@@ -96,6 +96,8 @@ def _write_table(database: Database, table: Table, out: Path) -> int:
     columns = [column for column in table.c if column.name not in hidden]
     rows = 0
     asked = select(*columns).order_by(*table.primary_key)
+    if table is PHOTOS:
+        asked = asked.where(PHOTOS.c.whole_s.isnot(None))
     with database.reading() as db, replacing(out / "tables" / f"{table.name}.jsonl") as file:
         streamed = db.execution_options(stream_results=True, yield_per=_AT_ONCE)
         for row in streamed.execute(asked).mappings():
@@ -116,7 +118,7 @@ def _write_photos(hub: Hub, out: Path) -> int:
         listed = db.execute(asked).all()
     done = 0
     for node, sha256 in listed:
-        data = hub.blobs.get(blob_of(node, sha256))
+        data = hub.blobs.get(blob_name(node, sha256))
         if data is not None:
             make_folder(out / "photos" / node)
             write_atomic(out / "photos" / node / sha256, data)
@@ -209,7 +211,7 @@ def _read_photos(hub: Hub, folder: Path) -> int:
         data = path.read_bytes()
         if hashlib.sha256(data).hexdigest() != path.name:
             raise PersonError("bad_export", f"{path.name} is another photo")
-        hub.blobs.put(blob_of(path.parent.name, path.name), data)
+        hub.blobs.put(blob_name(path.parent.name, path.name), data)
         done += 1
     return done
 

@@ -26,7 +26,7 @@ from models.labelled import OPTIONAL, REQUIRED
 from sync.hub.database import Database
 from sync.hub.export_query import What, Wish
 from sync.hub.export_streams import Pipe
-from sync.hub.export_tables import Item, about, item_of, rows
+from sync.hub.export_tables import about, body_of, rows
 from sync.hub.people_grants import Grant
 
 SPLIT = "reviewed"
@@ -67,7 +67,7 @@ def shots(database: Database, wish: Wish, grants: Sequence[Grant]) -> list[Shot]
     found: dict[str, Shot] = {}
     doubtful: set[str] = set()
     for row in rows(database, replace(wish, what=What.PHOTOS), grants):
-        shot = _shot(item_of(row), ends)
+        shot = _shot(row, ends)
         if shot is None:
             continue
         before = found.setdefault(shot.photo, shot)
@@ -80,7 +80,7 @@ def _ends(database: Database, grants: Sequence[Grant]) -> dict[tuple[str, str], 
     """What the reviews of each plant came to: (state, label) by (node, subject)."""
     said: dict[tuple[str, str], list[Review]] = defaultdict(list)
     for row in rows(database, Wish(What.REVIEWS), grants):
-        review = review_in(item_of(row))
+        review = review_in(row)
         if review is not None:
             said[row.node, row.subject].append(review)
     ends = {plant: outcome(reviews) for plant, reviews in said.items()}
@@ -91,9 +91,9 @@ def _ends(database: Database, grants: Sequence[Grant]) -> dict[tuple[str, str], 
     }
 
 
-def review_in(item: Item) -> Review | None:
-    """The review that a record holds; None for a body that makes no sense."""
-    body, row = item.body, item.row
+def review_in(row: Any) -> Review | None:
+    """The review that a row holds; None for a body that makes no sense."""
+    body = body_of(row)
     verdict = next((each for each in Verdict if each == body.get("verdict")), None)
     crop, condition, number = body.get("crop"), body.get("condition"), body.get("round")
     cannot = verdict is Verdict.CANNOT_TELL
@@ -113,8 +113,7 @@ def review_in(item: Item) -> Review | None:
     )
 
 
-def _shot(item: Item, ends: Mapping[tuple[str, str], tuple[str, Label]]) -> Shot | None:
-    row = item.row
+def _shot(row: Any, ends: Mapping[tuple[str, str], tuple[str, Label]]) -> Shot | None:
     if row.rendition is None:
         return None
     if row.kind == Kind.REVIEW:
@@ -122,7 +121,9 @@ def _shot(item: Item, ends: Mapping[tuple[str, str], tuple[str, Label]]) -> Shot
         crop, condition = label or (None, None)
         named = f"{row.node} {row.subject}"
     else:
-        state, crop, condition = "observed", item.values.get("crop"), item.values.get("condition")
+        values = body_of(row).get("values")
+        values = values if isinstance(values, dict) else {}
+        state, crop, condition = "observed", values.get("crop"), values.get("condition")
         named = f"{row.node} {row.epoch} {row.seq}"
     if not (isinstance(crop, str) and isinstance(condition, str) and crop and condition):
         return None

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 from sync.hub.app import Hub
-
-
-def blob_of(node: str, sha256: str) -> str:
-    """The name under which a whole rendition lies among the blobs."""
-    return f"photos/{node}/{sha256}"
+from sync.hub.photos import blob_name
 
 
 def picture(hub: Hub, node: str, sha256: str) -> bytes | None:
@@ -16,4 +12,4 @@ def picture(hub: Hub, node: str, sha256: str) -> bytes | None:
     Raises:
         NetworkError: ``blobs_down``.
     """
-    return hub.blobs.get(blob_of(node, sha256))
+    return hub.blobs.get(blob_name(node, sha256))

@@ -29,12 +29,11 @@ from sqlalchemy import (
     true,
     tuple_,
 )
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.functions import GenericFunction
 
 from field_data.errors import PersonError
 from field_data.events import Kind
 from sync.hub.people_grants import Grant, Role, may_see
+from sync.hub.photo_names import SHOT
 from sync.hub.tables import EVENTS, NODES, PHOTOS
 from sync.types import ERASED_REV
 
@@ -197,25 +196,6 @@ def interval_of(said: Mapping[str, str]) -> tuple[float | None, float | None]:
     return since_s, until_s
 
 
-class photo_names(GenericFunction[Any]):  # noqa: N801 (a function of SQL)
-    """The photos of a record, one row each, in SQLite's words or in PostgreSQL's."""
-
-    inherit_cache = True
-
-
-@compiles(photo_names)
-def _sqlite(element: Any, compiler: Any, **kw: Any) -> str:
-    return f"json_each{compiler.process(element.clause_expr, **kw)}"
-
-
-@compiles(photo_names, "postgresql")
-def _postgresql(element: Any, compiler: Any, **kw: Any) -> str:
-    return f"json_array_elements_text{compiler.process(element.clause_expr, **kw)}"
-
-
-_SHOT = photo_names(EVENTS.c.photos).table_valued("value", name="shot")
-
-
 def _said(what: What, key: str) -> ColumnElement[str]:
     """An answer in the body, as text."""
     if what is What.REVIEWS or what is What.FIELDS:
@@ -310,15 +290,15 @@ def conditions(wish: Wish, grants: Sequence[Grant]) -> list[ColumnElement[bool]]
 
 def _photo() -> ColumnElement[str]:
     # COALESCE: where a change left a record without photos, it still has its place in the order.
-    return func.coalesce(cast(_SHOT.c.value, String), "")
+    return func.coalesce(cast(SHOT.c.value, String), "")
 
 
 def rendition() -> ColumnElement[Any]:
     """The SHA-256 of the best rendition that is here whole: view, else thumb, else original."""
-    whole = (PHOTOS.c.photo == cast(_SHOT.c.value, String)) & PHOTOS.c.whole_s.isnot(None)
+    whole = (PHOTOS.c.photo == cast(SHOT.c.value, String)) & PHOTOS.c.whole_s.isnot(None)
     best = select(PHOTOS.c.sha256).where(whole, PHOTOS.c.node == EVENTS.c.node)
     return (
-        best.order_by(PHOTOS.c.rendition.desc()).limit(1).correlate(EVENTS, _SHOT).scalar_subquery()
+        best.order_by(PHOTOS.c.rendition.desc()).limit(1).correlate(EVENTS, SHOT).scalar_subquery()
     )
 
 
@@ -334,14 +314,14 @@ def query(wish: Wish, grants: Sequence[Grant]) -> Select[Any]:
     tables: Any = EVENTS.join(NODES, NODES.c.id == e.node)
     where = conditions(wish, grants)
     if pictures:
-        tables = tables.join(_SHOT, true(), isouter=wish.changes)
-        gone = or_(gone, _SHOT.c.value.is_(None))
+        tables = tables.join(SHOT, true(), isouter=wish.changes)
+        gone = or_(gone, SHOT.c.value.is_(None))
         if wish.changes:
-            where.append(or_(_SHOT.c.value.isnot(None), e.rev > 0))
+            where.append(or_(SHOT.c.value.isnot(None), e.rev > 0))
     photo = _photo() if pictures else literal("")
     rows = select(
         e.node, e.epoch, e.seq, e.arrival, e.kind, e.form, e.subject, e.author, e.at_s, e.at_trust,
-        e.received_s, e.photos, e.coarse, e.lon, e.lat,
+        e.received_s, cast(e.photos, Text).label("photos_text"), e.coarse, e.lon, e.lat,
         cast(e.body, Text).label("body_text"), NODES.c.name.label("node_name"),
         NODES.c.organisation, NODES.c.region, gone.label("gone"), photo.label("photo"),
         (rendition() if pictures else null()).label("rendition"),

@@ -32,7 +32,7 @@ class Counted:
 
     def __iter__(self) -> Iterator[Batch]:
         for batch in self.source:
-            self.rows += len(batch.cells)
+            self.rows += len(batch.geometry)
             self.last = cursor_after(batch.last)
             yield batch
 
@@ -50,7 +50,7 @@ def csv_chunks(wish: Wish, batches: Iterable[Batch]) -> Iterator[bytes]:
     columns = cols(wish)
     yield _csv([[col.name for col in columns]])
     for batch in batches:
-        yield _csv(_texts(columns, row) for row in batch.cells)
+        yield _csv(_texts(columns, row) for row in batch.rows())
 
 
 def _csv(rows: Iterable[Sequence[Cell]]) -> bytes:
@@ -90,7 +90,7 @@ def geojson_chunks(wish: Wish, batches: Iterable[Batch]) -> Iterator[bytes]:
     head = json.dumps(about(wish), ensure_ascii=False)
     yield f'{{"type":"FeatureCollection","about":{head},"features":['.encode()
     for batch in batches:
-        rows = zip(batch.geometry, batch.cells, strict=True)
+        rows = zip(batch.geometry, batch.rows(), strict=True)
         texts = [json.dumps(feature(columns, g, r), ensure_ascii=False) for g, r in rows]
         yield ("" if first else ",\n").encode() + ",\n".join(texts).encode("utf-8", "replace")
         first = False
@@ -124,7 +124,7 @@ def record_batch(schema: pyarrow.Schema, columns: Sequence[Col], batch: Batch) -
     """A batch as Arrow holds it, column by column."""
     import pyarrow as pa
 
-    lists: list[Any] = [*zip(*batch.cells, strict=True)]
+    lists: list[Any] = [*batch.cells]
     for at, col in enumerate(columns):
         if col.kind == "moment":
             lists[at] = [None if cell is None else round(cell * 1000) for cell in lists[at]]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -27,35 +28,53 @@ Geometry = Point | list[Point] | None
 
 # The side of a cell of 0.01°, rounded: the place of a record whose farmer did not agree to more.
 CELL_M = 1000
+_SHA = re.compile(r"[0-9a-f]{64}")
 AT_ONCE = 5000
 _EARLIEST_S, _LATEST_S = -2_208_988_800.0, 4_102_444_800.0  # 1900 to 2100: what tables can hold
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
-    """A record on its way out: its database row, its body and the answers in it."""
+class Block:
+    """Some rows of `export_query.query`, column by column: a whole column costs one call."""
 
-    row: Any
-    body: Mapping[str, Any]
-    values: Mapping[str, Any]
+    def __init__(self, rows: Sequence[Any]) -> None:
+        self._columns = dict(zip(rows[0]._fields, zip(*rows, strict=True), strict=True))
+
+    def __getitem__(self, name: str) -> Sequence[Any]:
+        return self._columns[name]
+
+    @cached_property
+    def bodies(self) -> list[Mapping[str, Any]]:
+        """The bodies; of one that is no object, an empty one."""
+        read = json.JSONDecoder().raw_decode  # `json.loads` looks for blanks around, in vain
+        found = (read(text)[0] for text in self["body_text"])
+        return [body if isinstance(body, dict) else {} for body in found]
+
+    @cached_property
+    def values(self) -> list[Mapping[str, Any]]:
+        """The answers in the bodies."""
+        found = (body.get("values") for body in self.bodies)
+        return [values if isinstance(values, dict) else {} for values in found]
+
+    @cached_property
+    def ids(self) -> list[str]:
+        """What the records are called at the hub: node.epoch.seq, and the photo where it is one."""
+        named = zip(self["node"], self["epoch"], self["seq"], self["photo"], strict=True)
+        return [f"{n}.{e}.{s}.{p}" if p else f"{n}.{e}.{s}" for n, e, s, p in named]
 
 
 @dataclass(frozen=True, slots=True)
 class Col:
-    """One column; ``kind`` is text, integer, number, boolean or moment (seconds since 1970)."""
+    """One column; ``kind`` is text, integer, number, boolean or moment (seconds since 1970).
+
+    ``get`` gives its cells of all rows of a block.
+    """
 
     name: str
     kind: str
     about: str
-    get: Callable[[Item], Cell]
+    get: Callable[[Block], Sequence[Cell]]
     unit: str = ""
     question: Column | None = None
-
-
-def feature_id(row: Any) -> str:
-    """What a record is called at the hub: node.epoch.seq, and the photo where it is one."""
-    base = f"{row.node}.{row.epoch}.{row.seq}"
-    return f"{base}.{row.photo}" if row.photo else base
 
 
 def _moment(seconds: float) -> float | None:
@@ -74,83 +93,107 @@ def _whole(value: Any) -> int | None:
     return value if type(value) is int and abs(value) < 1 << 53 else None
 
 
-def _accuracy(item: Item) -> float | None:
-    place = item.body.get("place")
+def _row(name: str) -> Callable[[Block], Sequence[Cell]]:
+    return lambda block: block[name]
+
+
+def _moments(name: str) -> Callable[[Block], Sequence[Cell]]:
+    return lambda block: [_moment(seconds) for seconds in block[name]]
+
+
+def _body(key: str, read: Callable[[Any], Cell]) -> Callable[[Block], Sequence[Cell]]:
+    return lambda block: [read(body.get(key)) for body in block.bodies]
+
+
+def _said(key: str) -> Callable[[Block], Sequence[Cell]]:
+    """An answer, or what the body of a record without answers says."""
+
+    def get(block: Block) -> Sequence[Cell]:
+        both = zip(block.values, block.bodies, strict=True)
+        return [_text(values.get(key, body.get(key))) for values, body in both]
+
+    return get
+
+
+def _value(key: str) -> Callable[[Block], Sequence[Cell]]:
+    return lambda block: [_number(values.get(key)) for values in block.values]
+
+
+def _precision(block: Block) -> list[Cell]:
+    """How exact the place is: GPS accuracy, or the cell that was given instead."""
+    rows = zip(block["lon"], block["coarse"], block.bodies, strict=True)
+    return [
+        None if lon is None else float(CELL_M) if coarse else _accuracy(body)
+        for lon, coarse, body in rows
+    ]
+
+
+def _accuracy(body: Mapping[str, Any]) -> float | None:
+    place = body.get("place")
     return _number(place.get("accuracy_m")) if isinstance(place, dict) else None
 
 
-def _precision(item: Item) -> float | None:
-    """How exact the place is: GPS accuracy, or the cell that was given instead."""
-    if item.row.lon is None:
-        return None
-    return float(CELL_M) if item.row.coarse else _accuracy(item)
+def _best_yield(block: Block) -> list[Cell]:
+    pairs = ((_number(v.get("std_t_ha")), _number(v.get("fresh_t_ha"))) for v in block.values)
+    return [fresh if standard is None else standard for standard, fresh in pairs]
 
 
-def _said(key: str) -> Callable[[Item], Cell]:
-    return lambda item: _text(item.values.get(key, item.body.get(key)))
+def _basis(block: Block) -> list[Cell]:
+    pairs = ((_number(v.get("std_t_ha")), _number(v.get("fresh_t_ha"))) for v in block.values)
+    return [
+        "standard_moisture" if standard is not None else None if fresh is None else "as_harvested"
+        for standard, fresh in pairs
+    ]
 
 
-def _value(key: str) -> Callable[[Item], Cell]:
-    return lambda item: _number(item.values.get(key))
-
-
-def _best_yield(item: Item) -> float | None:
-    standard = _number(item.values.get("std_t_ha"))
-    return _number(item.values.get("fresh_t_ha")) if standard is None else standard
-
-
-def _basis(item: Item) -> str | None:
-    if _number(item.values.get("std_t_ha")) is not None:
-        return "standard_moisture"
-    return None if _number(item.values.get("fresh_t_ha")) is None else "as_harvested"
+def _photos(block: Block) -> list[Cell]:
+    # Names of photos are the only hex of that length there.
+    return ["" if text == "[]" else " ".join(_SHA.findall(text)) for text in block["photos_text"]]
 
 
 _HEAD = (
-    Col("id", "text", "Name of the record: node, epoch and number", lambda i: feature_id(i.row)),
-    Col("node", "text", "Node on which it was recorded", lambda i: i.row.node),
-    Col("node_name", "text", "Name of the node", lambda i: i.row.node_name),
-    Col("organisation", "text", "Whose node it is", lambda i: i.row.organisation),
-    Col("region", "text", "Where the node is", lambda i: i.row.region),
-    Col("at", "moment", "When it was recorded", lambda i: _moment(i.row.at_s)),
-    Col("at_trust", "text", "How far that time can be believed", lambda i: i.row.at_trust),
-    Col("received", "moment", "When the node had it", lambda i: _moment(i.row.received_s)),
-    Col("author", "text", "Who recorded it (a pseudonym)", lambda i: i.row.author),
+    Col("id", "text", "Name of the record: node, epoch and number", lambda block: block.ids),
+    Col("node", "text", "Node on which it was recorded", _row("node")),
+    Col("node_name", "text", "Name of the node", _row("node_name")),
+    Col("organisation", "text", "Whose node it is", _row("organisation")),
+    Col("region", "text", "Where the node is", _row("region")),
+    Col("at", "moment", "When it was recorded", _moments("at_s")),
+    Col("at_trust", "text", "How far that time can be believed", _row("at_trust")),
+    Col("received", "moment", "When the node had it", _moments("received_s")),
+    Col("author", "text", "Who recorded it (a pseudonym)", _row("author")),
 )
 _PLACE = (
-    Col("lon", "number", "Longitude, EPSG:4326", lambda i: i.row.lon, "deg"),
-    Col("lat", "number", "Latitude, EPSG:4326", lambda i: i.row.lat, "deg"),
+    Col("lon", "number", "Longitude, EPSG:4326", _row("lon"), "deg"),
+    Col("lat", "number", "Latitude, EPSG:4326", _row("lat"), "deg"),
     Col("place_precision_m", "number",
         "How exact the place is: GPS accuracy, or the side of the cell given instead",
         _precision, "m"),
     Col("coarse", "boolean", "Whether the place is the centre of a cell, for want of consent",
-        lambda i: bool(i.row.coarse)),
+        lambda block: [bool(coarse) for coarse in block["coarse"]]),
 )  # fmt: skip
 _CROP = Col("crop", "text", "Crop, EPPO code", _said("crop"))
 _CONDITION = Col("condition", "text", "Disease or pest (EPPO code), healthy or ABIOTIC-…",
                  _said("condition"))  # fmt: skip
-_FORM = Col("form", "text", "Form that was filled in", lambda i: i.row.form)
-_PHOTOS = Col("photos", "text", "SHA-256 of its photos, space between",
-              lambda i: " ".join(i.row.photos or ()))  # fmt: skip
-_SUBJECT = Col("field", "text", "Field (a pseudonym)", lambda i: i.row.subject)
+_FORM = Col("form", "text", "Form that was filled in", _row("form"))
+_PHOTOS = Col("photos", "text", "SHA-256 of its photos, space between", _photos)
+_SUBJECT = Col("field", "text", "Field (a pseudonym)", _row("subject"))
 
 _TABLES: Mapping[What, tuple[Col, ...]] = {
     What.OBSERVATIONS: (
         *_HEAD, _SUBJECT, _FORM,
-        Col("version", "integer", "Version of the form", lambda i: _whole(i.body.get("version"))),
-        Col("unchecked", "text", "Why no form checked the answers",
-            lambda i: _text(i.body.get("unchecked"))),
+        Col("version", "integer", "Version of the form", _body("version", _whole)),
+        Col("unchecked", "text", "Why no form checked the answers", _body("unchecked", _text)),
         _CROP, _CONDITION, *_PLACE, _PHOTOS,
     ),
     What.REVIEWS: (
         *_HEAD,
-        Col("subject", "text", "Diagnosis that was reviewed", lambda i: i.row.subject),
+        Col("subject", "text", "Diagnosis that was reviewed", _row("subject")),
         Col("verdict", "text", "Of the model's answer: confirm, correct, cannot_tell",
             _said("verdict")),
         _CROP, _CONDITION,
-        Col("round", "integer", "1 and 2 are independent, 3 decides",
-            lambda i: _whole(i.body.get("round"))),
+        Col("round", "integer", "1 and 2 are independent, 3 decides", _body("round", _whole)),
         Col("blind", "boolean", "Whether the model's answer was hidden",
-            lambda i: i.body.get("blind") is True),
+            _body("blind", lambda value: value is True)),
         *_PLACE, _PHOTOS,
     ),
     What.YIELDS: (
@@ -171,20 +214,21 @@ _TABLES: Mapping[What, tuple[Col, ...]] = {
     What.FIELDS: (
         *_HEAD, _SUBJECT,
         Col("farm", "text", "Farm (a pseudonym)", _said("farm")), _CROP,
-        Col("area_ha", "number", "Area", lambda i: _number(i.body.get("area_ha")), "ha"),
+        Col("area_ha", "number", "Area", _body("area_ha", _number), "ha"),
         Col("source", "text", "How the boundary was made", _said("source")), *_PLACE,
     ),
     What.PHOTOS: (
         *_HEAD,
-        Col("subject", "text", "What was photographed (a pseudonym)", lambda i: i.row.subject),
+        Col("subject", "text", "What was photographed (a pseudonym)", _row("subject")),
         _FORM, _CROP, _CONDITION,
-        Col("photo", "text", "SHA-256 of the photo on its node", lambda i: i.row.photo),
-        Col("rendition", "text", "SHA-256 of what the hub has of it", lambda i: i.row.rendition),
+        Col("photo", "text", "SHA-256 of the photo on its node", _row("photo")),
+        Col("rendition", "text", "SHA-256 of what the hub has of it", _row("rendition")),
         *_PLACE,
     ),
 }  # fmt: skip
-_JSON = Col("body", "text", "The whole record, JSON", lambda i: i.row.body_text)
-_CHANGE = Col("deleted", "boolean", "No longer stands: erase it", lambda i: bool(i.row.gone))
+_JSON = Col("body", "text", "The whole record, JSON", _row("body_text"))
+_CHANGE = Col("deleted", "boolean", "No longer stands: erase it",
+              lambda block: [bool(gone) for gone in block["gone"]])  # fmt: skip
 _KIND_OF = {Type.DECIMAL: "number", Type.CALCULATED: "text", Type.BOOLEAN: "boolean",
             Type.COUNT: "integer", Type.MULTI: "integer", Type.PLACE: "number"}  # fmt: skip
 
@@ -216,9 +260,8 @@ def _of_question(column: Column) -> Col:
     assert q is not None  # noqa: S101 (the caller chose those)
     kind = _kind(column)
 
-    def get(item: Item) -> Cell:
-        cell = answer(item.values, column, exact=True)
-        return _fitting(cell, kind)
+    def get(block: Block) -> list[Cell]:
+        return [_fitting(answer(values, column, exact=True), kind) for values in block.values]
 
     choices = "; ".join(f"{c.key}: {c.label.get('en', '')}" for c in q.choices)
     about = q.label.get("en", q.id) + (f" ({choices})" if choices and not column.choice else "")
@@ -244,22 +287,26 @@ def _fitting(cell: Cell, kind: str) -> Cell:
     return cell if cell is None or isinstance(cell, str) else json.dumps(cell)
 
 
-def item_of(row: Any) -> Item:
-    """A row of `export_query.query`, read."""
-    body = json.loads(row.body_text)
-    body = body if isinstance(body, dict) else {}
-    values = body.get("values")
-    return Item(row, body, values if isinstance(values, dict) else {})
+def body_of(row: Any) -> Mapping[str, Any]:
+    """The body of one row."""
+    return Block([row]).bodies[0]
 
 
-def geometry_of(item: Item, what: What) -> Geometry:
-    """Where it is: the boundary of a field, the point of everything else."""
-    if what is What.FIELDS:
-        ring = _ring(item.body.get("boundary"))
-        if ring:
-            return ring
-    row = item.row
-    return None if row.lon is None or row.lat is None else (row.lon, row.lat)
+def cells_of(wish: Wish, row: Any) -> dict[str, Cell]:
+    """The cells of one row, by column, as text formats write them."""
+    block = Block([row])
+    return {col.name: shown(col.get(block)[0], col.kind) for col in cols(wish)}
+
+
+def geometry_of(block: Block, what: What) -> list[Geometry]:
+    """Where they are: the boundary of a field, the point of everything else."""
+    points = zip(block["lon"], block["lat"], strict=True)
+    found: list[Geometry] = [None if lon is None or lat is None else (lon, lat)
+                             for lon, lat in points]  # fmt: skip
+    if what is not What.FIELDS:
+        return found
+    rings = (_ring(body.get("boundary")) for body in block.bodies)
+    return [ring or point for ring, point in zip(rings, found, strict=True)]
 
 
 def _ring(boundary: Any) -> list[Point] | None:
@@ -275,11 +322,15 @@ def _ring(boundary: Any) -> list[Point] | None:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Some rows: ``geometry`` and ``cells`` (in the order of the columns), as many of each."""
+    """Some rows: ``geometry``, and ``cells`` column by column; ``last`` is the last of the rows."""
 
     geometry: list[Geometry]
-    cells: list[list[Cell]]
+    cells: list[Sequence[Cell]]
     last: Any
+
+    def rows(self) -> Iterator[tuple[Cell, ...]]:
+        """The cells row by row."""
+        return zip(*self.cells, strict=True)
 
 
 def batches(database: Database, wish: Wish, grants: Sequence[Grant]) -> Iterator[Batch]:
@@ -290,11 +341,15 @@ def batches(database: Database, wish: Wish, grants: Sequence[Grant]) -> Iterator
 
 def batches_of(db: Connection, wish: Wish, grants: Sequence[Grant]) -> Iterator[Batch]:
     """`batches` on a connection of the caller's."""
-    getters = [col.get for col in cols(wish)]
+    columns = cols(wish)
     for part in _streamed(db, wish, grants).partitions():
-        items = [item_of(row) for row in part]
-        cells = [[get(item) for get in getters] for item in items]
-        yield Batch([geometry_of(item, wish.what) for item in items], cells, part[-1])
+        yield batch_of(part, wish.what, columns)
+
+
+def batch_of(rows: Sequence[Any], what: What, columns: Sequence[Col]) -> Batch:
+    """Rows of the database as rows of an export."""
+    block = Block(rows)
+    return Batch(geometry_of(block, what), [col.get(block) for col in columns], rows[-1])
 
 
 def _streamed(db: Connection, wish: Wish, grants: Sequence[Grant]) -> CursorResult[Any]:

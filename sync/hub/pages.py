@@ -28,7 +28,7 @@ from sync.hub.export import FORMATS
 from sync.hub.export_pictures import picture
 from sync.hub.export_query import LEAST, What, Wish, filters, one, wish_of
 from sync.hub.export_streams import cursor_after
-from sync.hub.export_tables import Item, cols, forms, item_of, rows, shown
+from sync.hub.export_tables import cells_of, cols, forms, rows
 from sync.hub.pages_drawings import HEIGHT, WIDTH, bars, sheet
 from sync.hub.pages_figures import agreed, counts, nodes
 from sync.hub.pages_words import count_names, init_words, request_lang, table_names
@@ -184,16 +184,15 @@ def records() -> str:
     what = next((each for each in What if each == request.args.get("what")), What.OBSERVATIONS)
     wish, again = _filter(what)
     wish = replace(wish, newest=True, limit=_ON_A_PAGE)
-    found = [item_of(row) for row in rows(this_hub().database, wish, must_be_known().grants)]
-    after = cursor_after(found[-1].row).text(what) if len(found) == _ON_A_PAGE else ""
-    lines = [_line(item, wish) for item in found]
+    found = list(rows(this_hub().database, wish, must_be_known().grants))
+    after = cursor_after(found[-1]).text(what) if len(found) == _ON_A_PAGE else ""
+    lines = [_line(row, what) for row in found]
     return render_template("records.html", what=what, tables=table_names(), lines=lines,
                            after=after, **again)  # fmt: skip
 
 
-def _line(item: Item, wish: Wish) -> dict[str, Any]:
-    cells = {col.name: shown(col.get(item), col.kind) for col in cols(Wish(wish.what))}
-    return cells | {"record": f"{item.row.node}.{item.row.epoch}.{item.row.seq}"}
+def _line(row: Any, what: What) -> dict[str, Any]:
+    return {**cells_of(Wish(what), row), "record": f"{row.node}.{row.epoch}.{row.seq}"}
 
 
 @PAGES.get("/map")
@@ -215,13 +214,12 @@ def map() -> str:
 @PAGES.get("/records/<id>")
 def record(id: str) -> str:
     """Everything that one record says, with its photos."""
-    item, what = _record(id)
-    form = str(item.row.form or "")
-    equal = {"form": form} if forms().versions(form) else {}
-    columns = cols(Wish(what, equal=equal))
-    lines = [(_title(col), shown(col.get(item), col.kind), col.unit) for col in columns
-             if col.name not in ("body", "photos")]  # fmt: skip
-    photos = [sha for sha in item.row.photos or () if isinstance(sha, str)]
+    row, what = _record(id)
+    wish = Wish(what, equal={"form": row.form} if forms().versions(row.form) else {})
+    cells = cells_of(wish, row)
+    photos = str(cells.pop("photos", "")).split()
+    lines = [(_title(col), cells[col.name], col.unit) for col in cols(wish)
+             if col.name in cells and col.name != "body"]  # fmt: skip
     may = must_be_known().may(LEAST[What.PHOTOS])
     here = [sha for sha in photos if _rendition(id, sha)] if may else []
     return render_template("record.html", id=id, what=table_names()[what], photos=here,
@@ -236,7 +234,7 @@ def _title(col: Any) -> str:
     return f"{title}: {choice}" if choice else title
 
 
-def _record(id: str) -> tuple[Item, What]:
+def _record(id: str) -> tuple[Any, What]:
     """The standing record of that id that this person may see, else 404."""
     for what in (What.YIELDS, What.OBSERVATIONS, What.REVIEWS, What.FIELDS):
         asked = one(what, id, must_be_known().grants)
@@ -245,7 +243,7 @@ def _record(id: str) -> tuple[Item, What]:
         with this_hub().database.reading() as db:
             row = db.execute(asked).first()
         if row is not None:
-            return item_of(row), what
+            return row, what
     abort(404)
 
 

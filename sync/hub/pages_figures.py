@@ -15,7 +15,7 @@ from models.agreement import Agreement, agreement, by_group
 from sync.hub.database import Database
 from sync.hub.export_labelled import review_in
 from sync.hub.export_query import What, Wish, conditions, filters
-from sync.hub.export_tables import item_of, rows
+from sync.hub.export_tables import rows
 from sync.hub.people_grants import Grant, may_see
 from sync.hub.tables import EVENTS, NODES, REFUSED
 
@@ -80,7 +80,7 @@ def agreed(database: Database, grants: Sequence[Grant]) -> Agreed:
     """The agreement of the reviews that these grants show."""
     said: dict[tuple[str, str], list[Review]] = defaultdict(list)
     for row in rows(database, Wish(What.REVIEWS), grants):
-        review = review_in(item_of(row))
+        review = review_in(row)
         if review is not None:
             said[row.node, row.subject].append(review)
     found = [pair for reviews in said.values() if (pair := blind_pair(reviews))]

@@ -12,12 +12,13 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, select, update
 
 from field_data.errors import HubError
 from field_data.ids import new_id
 from sync.hub.app import Hub
 from sync.hub.blob_removal import doom, insert_or_leave, sweep
+from sync.hub.photo_names import announce
 from sync.hub.tables import ERASED_PHOTOS, PHOTO_PARTS, PHOTOS
 from sync.stick import RENDITIONS
 from sync.types import Refusal
@@ -60,10 +61,26 @@ class Photos:
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
 
-    def at(self, node: str, sha256: str) -> tuple[int, int] | None:
-        """Bytes that are here and bytes in all; None where nothing is."""
+    def settled(self, node: str, sha256: str) -> tuple[int, int] | None:
+        """Bytes that are here and bytes in all, None where nothing is; all is only said of a whole.
+
+        Raises:
+            HubError: ``damaged``.
+        """
+        here = self._at(node, sha256)
+        if here is None:
+            return None
+        offset, length, whole = here
+        if offset == length and not whole:  # a process died over it
+            self.complete(node, sha256)
+        return offset, length
+
+    def _at(self, node: str, sha256: str) -> tuple[int, int, bool] | None:
         with self._hub.database.reading() as connection:
-            return _at(connection, node, sha256)
+            c = PHOTOS.c
+            found = select(c.offset, c.length, c.whole_s).where(*_mine(node, sha256))
+            row = connection.execute(found).first()
+        return None if row is None else (row.offset, row.length, row.whole_s is not None)
 
     def begin(self, upload: Upload) -> int:
         """Make the upload, or find it; the offset to go on from.
@@ -118,10 +135,10 @@ class Photos:
 
         Raises:
             OffsetError: where the hub stands elsewhere.
-            HubError: ``unknown_upload``, ``too_large`` (more than was declared), and ``damaged`` when
+            HubError: ``unknown_upload``, ``too_large`` (more than was declared), ``damaged`` when
                 the whole is not what its name says: it is then gone, to be sent anew.
         """
-        here = self.at(node, sha256)
+        here = self.settled(node, sha256)
         if here is None:
             raise HubError("unknown_upload", "no such upload was begun")
         stands, length = here
@@ -159,7 +176,7 @@ class Photos:
                 doom(connection, [blob])
         if not moved:
             sweep(self._hub.database, self._hub.blobs)
-            here = self.at(node, sha256)
+            here = self._at(node, sha256)
             raise OffsetError(here[0] if here else 0)
 
     def complete(self, node: str, sha256: str) -> None:
@@ -177,6 +194,9 @@ class Photos:
         for piece in self._pieces(parts):
             digest.update(piece)
         if digest.hexdigest() != sha256:
+            here = self._at(node, sha256)
+            if here is not None and here[2]:
+                return  # another process was faster
             self._throw_away(node, sha256)
             raise HubError(Refusal.DAMAGED, "the bytes are not those of the name")
         self._hub.blobs.put_pieces(blob_name(node, sha256), self._pieces(parts))
@@ -191,6 +211,9 @@ class Photos:
             told = {"offset": PHOTOS.c.length, "whole_s": time.time()}
             done = connection.execute(update(PHOTOS).where(*_mine(node, sha256)).values(**told))
             gone = not done.rowcount  # erased in the meantime
+            mine = select(PHOTOS.c.photo).where(*_mine(node, sha256))
+            if not gone:
+                announce(connection, node, connection.execute(mine).scalar_one())
             doomed = _drop_parts(connection, node, sha256)
             if gone:
                 doomed = doom(connection, [blob_name(node, sha256)])
@@ -205,15 +228,7 @@ class Photos:
         sweep(self._hub.database, self._hub.blobs)
 
 
-def _at(connection: Connection, node: str, sha256: str) -> tuple[int, int] | None:
-    c = PHOTOS.c
-    row = connection.execute(
-        select(c.offset, c.length, c.whole_s).where(*_mine(node, sha256))
-    ).first()
-    return None if row is None else (int(row.offset), int(row.length))
-
-
-def _mine(node: str, sha256: str) -> tuple[object, ...]:
+def _mine(node: str, sha256: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
     return PHOTOS.c.node == node, PHOTOS.c.sha256 == sha256
 
 
