@@ -23,6 +23,7 @@ from pathlib import Path
 import pytest
 
 from sync.hub.app import Hub, open_hub
+from sync.hub.blobs import close_file_system
 from sync.hub.settings import HubSettings
 
 _POSTGRES_ABSENT = "no PostgreSQL on this machine"
@@ -183,12 +184,8 @@ class S3:
     def stop(self) -> None:
         """Gone from the network; what it has stays on its disk."""
         if self._process is not None:
-            self._process.send_signal(signal.SIGTERM)
-            try:
-                self._process.wait(30)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+            self._process.kill()
+            self._process.wait()
             self._process = None
 
     def new_bucket(self) -> str:
@@ -206,6 +203,7 @@ class S3:
                     system.mkdir(name)
                 system.pipe_file(f"{name}/probe", b"probe")
                 system.rm_file(f"{name}/probe")
+                close_file_system(system)
                 return f"s3://{name}/{self._buckets}?endpoint_url={endpoint}"
             except OSError:
                 if time.monotonic() > end:
@@ -259,6 +257,7 @@ def hub_on(settings: HubSettings) -> Iterator[Hub]:
         yield hub
     finally:
         hub.database.close()
+        hub.blobs.close()
 
 
 @pytest.fixture

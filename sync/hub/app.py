@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from typing import cast
 
 from flask import Blueprint, Flask, current_app
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from sync.hub.blob_removal import sweep
 from sync.hub.blobs import Blobs
 from sync.hub.database import Database
 from sync.hub.identity import HubIdentity, identity
 from sync.hub.settings import HubSettings
+from sync.hub.strangers import Strangers
 
 _NAME = "ghalla_hub"
 
@@ -24,6 +26,7 @@ class Hub:
     database: Database
     blobs: Blobs
     identity: HubIdentity
+    strangers: Strangers
 
 
 def _blueprints() -> list[Blueprint]:
@@ -45,15 +48,19 @@ def open_hub(settings: HubSettings) -> Hub:
     database = Database(settings.database)
     database.migrate()
     blobs = Blobs(settings.blobs, settings.spare_bytes)
-    hub = Hub(settings, database, blobs, identity(database))
     sweep(database, blobs)
-    return hub
+    strangers = Strangers(settings.strangers_a_minute)
+    return Hub(settings, database, blobs, identity(database), strangers)
 
 
 def create_hub(settings: HubSettings) -> Flask:
     """The app; raises as `open_hub`."""
     app = Flask(__name__)
     app.extensions[_NAME] = open_hub(settings)
+    if settings.proxies:
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
+            app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies, x_host=settings.proxies
+        )
     for blueprint in _blueprints():
         app.register_blueprint(blueprint)
     from sync.hub.pages import init_pages

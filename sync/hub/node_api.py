@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 import cbor2
@@ -11,9 +10,9 @@ from flask import Blueprint, Response, current_app, request
 from field_data.errors import GhallaError, HubError, NetworkError
 from sync import receipts
 from sync.dictionaries import versions
-from sync.hub.app import Hub, this_hub
+from sync.hub.app import this_hub
 from sync.hub.enrolment import Enrolment, enrol
-from sync.hub.gate import Strangers, known_node, node_of_request, note_clock
+from sync.hub.gate import known_node, node_of_request
 from sync.hub.ingest import ingest
 from sync.hub.photos import OffsetError, Photos, Upload, is_hash
 from sync.requests import check_enrolment
@@ -50,18 +49,13 @@ _PART = 1 << 20
 _SILENT_S = 60.0
 
 
-@cache
-def _strangers(hub: Hub) -> Strangers:
-    return Strangers(hub.settings.strangers_a_minute)
-
-
 @NODE_API.before_request
 def _wait_outside() -> Response | None:
     """Who was refused often is told to wait before anything is read; no one holds a thread long."""
     connection = request.environ.get("gunicorn.socket")
     if connection is not None:
         connection.settimeout(_SILENT_S)
-    if _strangers(this_hub()).waits(request.remote_addr or ""):
+    if this_hub().strangers.waits(request.remote_addr or ""):
         return refused(429, "too_many", "too many refused requests from this address")
     return None
 
@@ -74,7 +68,7 @@ def _told(error: GhallaError) -> Response:
         return refused(503, "unavailable", "the hub cannot keep anything now, nothing is lost")
     status = STATUS.get(error.code, 500)
     if status in _STRANGE:
-        _strangers(this_hub()).note(request.remote_addr or "")
+        this_hub().strangers.note(request.remote_addr or "")
     if error.code == Refusal.UNKNOWN_DICTIONARY:
         error.details["dictionaries"] = list(versions())
     return refused(status, error.code, str(error), **error.details)
@@ -113,10 +107,11 @@ def _enrolment(data: bytes) -> Enrolment:
             isinstance(b, bytes) for b in blobs
         ):
             raise ValueError("other types")
-        key = check_enrolment(*texts, *blobs)
+        code, node, name = texts
+        key = check_enrolment(code, node, name, *blobs)
     except (ValueError, TypeError, KeyError, RecursionError, cbor2.CBORError) as error:
         raise HubError("bad_request", f"not an enrolment: {type(error).__name__}") from error
-    return Enrolment(*texts, key=key)
+    return Enrolment(code, node, name, key)
 
 
 @NODE_API.post("/segments")
@@ -140,7 +135,7 @@ def _body(most: int) -> bytes:
 def photo_offset(sha256: str) -> Response:
     """How much of a rendition is here."""
     node = node_of_request()
-    here = Photos(this_hub()).at(node.id, _hash(sha256))
+    here = Photos(this_hub()).settled(node.id, _hash(sha256))
     if here is None:
         return Response(status=404, headers=TUS)
     offset, length = here
@@ -152,7 +147,6 @@ def photo_offset(sha256: str) -> Response:
 def photo_bytes(sha256: str) -> Response:
     """Take in bytes of a rendition, and keep those that came however the request ends."""
     node = node_of_request()
-    note_clock(node)
     photos, offset = Photos(this_hub()), _number("Upload-Offset")
     _hash(sha256)
     try:
