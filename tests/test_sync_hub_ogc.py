@@ -80,7 +80,7 @@ def test_only_what_stands_is_a_feature(records: Records, client: FlaskClient) ->
     one = client.get(f"{ITEMS}/{stands}").get_json(force=True)
     assert one["geometry"] == {"type": "Point", "coordinates": [-7.5, 33.5]}
     assert one["properties"]["place_precision_m"] == 8.0
-    assert one["properties"]["at"] == "2026-05-01T09:00:00.000Z"
+    assert one["properties"]["at_utc"] == "2026-05-01T09:00:00.000Z"
 
 
 def test_a_coarse_place_says_so(records: Records, client: FlaskClient) -> None:
@@ -220,7 +220,7 @@ def test_gdal_opens_it(app: Flask, records: Records, address: str, basic: bool) 
     layer = _ogr(address, token, "observations", "-al", "-where", "crop = 'LYPES'",
                  "-spat", "-7.605", "33", "-7.4", "34", "-oo", "PAGE_SIZE=7")  # fmt: skip
     assert "Feature Count: 11" in layer
-    assert "at (DateTime)" in layer
+    assert "at_utc (DateTime)" in layer
     assert "place_precision_m (Real)" in layer
     assert "POINT (-7.5 33.5)" in layer
     assert "POLYGON ((-7.5 33.5" in _ogr(address, token, "fields", "-al")
@@ -281,7 +281,7 @@ def test_who_follows_the_cursor_misses_nothing(
             copies[at % 3].follow(limit)
         elif ids:
             id = ids[at % len(ids)]
-            change = {
+            change: dict[str, dict[str, Any]] = {
                 "erase": {"rev": 255, "body": {}, "photos": [], "form": "", "lon": None},
                 "correct": {"superseded": True},
                 "twice": {"same_as": "0:1"},

@@ -73,7 +73,7 @@ def text_of(client: FlaskClient, url: str) -> str:
         archive = zipfile.ZipFile(io.BytesIO(data))
         names = archive.namelist()
         return " ".join([*names, *(archive.read(n).decode("latin-1") for n in names)])
-    return data.decode("latin-1")
+    return str(data, "latin-1")
 
 
 def urls(ids: list[str], photo: str) -> dict[str, list[str]]:
@@ -150,13 +150,13 @@ def test_strangers_and_ended_tokens_get_nothing(app: Flask) -> None:
     people = People(hub_of(app).database)
     people.add("Brief")
     token = people.new_token("Brief", "qgis")
-    as_basic = {"auth": ("anything", token)}
-    assert stranger.get("/ogc/", **as_basic).status_code == 200  # type: ignore[arg-type]
+    basic = ("anything", token)
+    assert stranger.get("/ogc/", auth=basic).status_code == 200
     with hub_of(app).database.reading() as db:
         kept = db.execute(select(TOKENS.c.sha256)).scalars().all()
     assert all(token not in each for each in kept)
     assert people.revoke_token(people.tokens("Brief")[0]["sha256"]) == 1
-    assert stranger.get("/ogc/", **as_basic).status_code == 401  # type: ignore[arg-type]
+    assert stranger.get("/ogc/", auth=basic).status_code == 401
     past = People(hub_of(app).database, lambda: time.time() - 400 * 86_400)
     assert people.of_token(past.new_token("Brief", "old")) is None
     fresh = people.new_token("Brief", "again")

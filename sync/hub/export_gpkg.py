@@ -25,7 +25,9 @@ def write_gpkg(wish: Wish, counted: Counted, out: Path) -> None:
     reader = pa.RecordBatchReader.from_batches(schema, rows())
     kind = "Unknown" if wish.what is What.FIELDS else "Point"
     write_arrow(reader, out, layer=str(wish.what), driver="GPKG", crs="EPSG:4326",
-                geometry_name="geometry", geometry_type=kind)  # fmt: skip
+                geometry_name="geometry", geometry_type=kind,
+                dataset_options={"VERSION": "1.2"},  # that of programs still in use
+                layer_options={"DATETIME_PRECISION": "MILLISECOND"})  # fmt: skip
     words = [{"key": key, "text": text} for key, text in said.items() if isinstance(text, str)]
     for layer, table in (("data_dictionary", said["columns"]), ("about", words)):
         write_arrow(pa.Table.from_pylist(table), out, layer=layer, driver="GPKG", append=False)

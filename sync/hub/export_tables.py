@@ -37,7 +37,8 @@ class Block:
     """Some rows of `export_query.query`, column by column: a whole column costs one call."""
 
     def __init__(self, rows: Sequence[Any]) -> None:
-        self._columns = dict(zip(rows[0]._fields, zip(*rows, strict=True), strict=True))
+        columns = zip(rows[0]._fields, zip(*rows, strict=True), strict=True)
+        self._columns: dict[str, Sequence[Any]] = dict(columns)
 
     def __getitem__(self, name: str) -> Sequence[Any]:
         return self._columns[name]
@@ -157,9 +158,9 @@ _HEAD = (
     Col("node_name", "text", "Name of the node", _row("node_name")),
     Col("organisation", "text", "Whose node it is", _row("organisation")),
     Col("region", "text", "Where the node is", _row("region")),
-    Col("at", "moment", "When it was recorded", _moments("at_s")),
+    Col("at_utc", "moment", "When it was recorded", _moments("at_s")),
     Col("at_trust", "text", "How far that time can be believed", _row("at_trust")),
-    Col("received", "moment", "When the node had it", _moments("received_s")),
+    Col("received_utc", "moment", "When the node had it", _moments("received_s")),
     Col("author", "text", "Who recorded it (a pseudonym)", _row("author")),
 )
 _PLACE = (
