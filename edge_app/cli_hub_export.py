@@ -53,7 +53,8 @@ def export(
     """Write what the hub has into a file, with a dictionary of its columns beside it."""
 
     def action() -> None:
-        if (everything is None) == (what is None or out is None):
+        one_table = what is not None and out is not None
+        if one_table == (everything is not None) or ((what or out) and not one_table):
             raise click.UsageError("say --what and -o, or --all DIR")
         parts = opened(database, blobs)
         try:
