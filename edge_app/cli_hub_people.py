@@ -114,7 +114,8 @@ def grant(
 ) -> None:  # fmt: skip
     """Let somebody see the nodes of an organisation in a region.
 
-    reader: records and figures; agronomist: photos too; keeper: also who downloaded what.
+    reader: records and figures; agronomist: photos too; keeper of every organisation: also who
+    downloaded what.
     """
 
     def work(people: People) -> dict[str, Any]:

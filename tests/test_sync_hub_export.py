@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import sqlite3
@@ -26,6 +27,7 @@ from sync.hub.app import Hub, create_hub, hub_of
 from sync.hub.export import FORMATS, chunks
 from sync.hub.export_query import What, Wish
 from sync.hub.people_grants import EVERYTHING, Role
+from sync.hub.photos import Photos, Upload
 from tests.hub_records import MAY_S, Records, client_of, everything
 from tests.hubs import any_hub, postgres, settings_in
 
@@ -85,7 +87,7 @@ def test_geoparquet_is_read_by_duckdb_and_geopandas(
     assert list(frame["place_precision_m"].fillna(-1)) == [8, 8, 8, 1000, -1]
     assert frame.geometry.iloc[4] is None
     asked = f"select node_name, count(*), max(at_utc) from '{file}' where crop = 'LYPES' group by 1"
-    [(name, count, at)] = duckdb.sql(asked).fetchall()
+    [(name, count, at)] = duckdb.execute(asked).fetchall()
     assert (name, count, at.timestamp()) == ("عقدة ١", 4, MAY_S + 4 * 3600)
 
 
@@ -160,7 +162,7 @@ def test_memory_stays_flat(any_hub: Hub) -> None:
     records = Records(any_hub)
     node = records.node("Coop", "Gharb")
     row = records.row(node, "observation", {"form": "scouting", "values": {"crop": "LYPES"}})
-    most = 0
+    most = 0.0
     for start in range(0, 30_000, 5000):
         records.put(*({**row, "seq": n + 2, "arrival": n + 2} for n in range(start, start + 5000)))
     for name in ("csv", "geojson", "geoparquet"):
@@ -222,6 +224,26 @@ def test_the_loop_closes(records: Records, client: FlaskClient, tmp_path: Path, 
     archive = zipfile.ZipFile(io.BytesIO(client.get("/export/photos.zip").data))
     assert archive.testzip() is None
     assert archive.read("classification.csv") == (out / "classification.csv").read_bytes()
+
+
+def test_a_photo_that_comes_after_its_record_is_pulled(
+    client: FlaskClient, records: Records, app: Flask
+) -> None:
+    node = records.node("Coop", "Gharb")
+    photo, data = "a" * 64, b"the bytes of a rendition"
+    sha = hashlib.sha256(data).hexdigest()
+    id = records.scouting(node, photos=[photo])
+    records.scouting(node)
+    first = client.get("/pull/photos").get_json()
+    assert [each["properties"]["rendition"] for each in first["records"]] == [None]
+    uploads = Photos(hub_of(app))
+    uploads.begin(Upload(node, sha, photo, "view", len(data)))
+    uploads.append(node, sha, 0, data[:5])
+    again = f"/pull/photos?after={first['cursor']}"
+    assert client.get(again).get_json()["records"] == []
+    uploads.append(node, sha, 5, data[5:])
+    [come] = client.get(again).get_json()["records"]
+    assert (come["id"], come["properties"]["rendition"]) == (f"{id}.{photo}", sha)
 
 
 def test_photos_need_an_agronomist(app: Flask, records: Records) -> None:

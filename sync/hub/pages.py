@@ -31,8 +31,8 @@ from sync.hub.export_streams import cursor_after
 from sync.hub.export_tables import cells_of, cols, forms, rows
 from sync.hub.pages_drawings import HEIGHT, WIDTH, bars, sheet
 from sync.hub.pages_figures import agreed, counts, nodes
-from sync.hub.pages_words import count_names, init_words, request_lang, table_names
-from sync.hub.people_grants import Role
+from sync.hub.pages_words import column_names, count_names, init_words, request_lang, table_names
+from sync.hub.people_grants import Role, keeps_all
 from sync.hub.people_web import (
     form_token,
     let_in,
@@ -229,7 +229,8 @@ def record(id: str) -> str:
 
 def _title(col: Any) -> str:
     question = col.question.question if col.question else None
-    title = in_words(question.label, request_lang()) if question else col.name
+    named = column_names().get(col.name, col.name)
+    title = in_words(question.label, request_lang()) if question else named
     choice = col.question.choice if col.question else ""
     return f"{title}: {choice}" if choice else title
 
@@ -311,8 +312,10 @@ def downloads(token: str = "") -> str:
         for what in What
         if me.may(LEAST.get(what, Role.READER))
     }
-    done = people().audit() if me.may(Role.KEEPER) else []
-    seen = [{**each, "at": _day_and_hour(each["at_s"])} for each in done]
+    names = {person.id: person.name for person in people().listed()}
+    done = people().audit() if keeps_all(me.grants) else []
+    seen = [{**each, "at": _day_and_hour(each["at_s"]), "who": names.get(each["person"], "")}
+            for each in done]  # fmt: skip
     query = {key: again["query"][key] for key in ("since", "until") if key in again["query"]}
     allowed = {what: {k: v for k, v in again["query"].items() if k in filters(what)} | query
                for what in What}  # fmt: skip

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 WIDTH, HEIGHT = 720.0, 200.0
 MAP = 720.0
 _LEFT, _BOTTOM = 40.0, 22.0
+_LABEL = 100.0  # what a date takes
 _LINES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 45)
 _LEAST_DEGREES = 0.02
 
@@ -31,7 +32,7 @@ def bars(counts: Sequence[tuple[str, int]]) -> list[Bar]:
     most = max((n for _, n in counts), default=1)
     step = (WIDTH - _LEFT) / max(len(counts), 8)
     room = HEIGHT - _BOTTOM - 12
-    told = max(1, math.ceil(len(counts) * 80 / WIDTH))
+    told = max(1, math.ceil(_LABEL / step))
     return [
         Bar(name, n, round(_LEFT + at * step, 1), round(12 + room * (1 - n / most), 1),
             round(step * 0.8, 1), round(room * n / most, 1), "" if at % told else name)

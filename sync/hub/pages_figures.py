@@ -66,8 +66,8 @@ def _monday(week: int) -> str:
 class Agreed:
     """How far two people who knew nothing of each other agree, on all plants and by crop.
 
-    ``labels`` are the rows and columns of ``confusion``: how often one person said the first and
-    the other the second (each pair counted once, the smaller name first).
+    ``labels`` are the rows and columns of ``confusion``: how often one of two people said the one
+    and the other the other.  Nobody is first: the table is symmetric.
     """
 
     all: Agreement

@@ -52,3 +52,25 @@ def count_names() -> dict[str, str]:
         "crop": gettext("By crop"),
         "condition": gettext("By condition"),
     }
+
+
+def column_names() -> dict[str, str]:
+    """What columns are called on a record's page; the others by their name in exports."""
+    return {
+        "at_utc": gettext("Recorded"),
+        "node_name": gettext("Node"),
+        "organisation": gettext("Organisation"),
+        "region": gettext("Region"),
+        "author": gettext("Recorded by"),
+        "field": gettext("Field"),
+        "form": gettext("Form"),
+        "crop": gettext("Crop"),
+        "condition": gettext("Condition"),
+        "lon": gettext("Longitude"),
+        "lat": gettext("Latitude"),
+        "place_precision_m": gettext("Place exact to"),
+        "coarse": gettext("Place made coarse"),
+        "t_ha": gettext("Yield"),
+        "area_ha": gettext("Area"),
+        "day": gettext("Day of harvest"),
+    }

@@ -16,8 +16,8 @@ EVERY = "*"
 class Role(StrEnum):
     """What a grant allows, each all of the one before.
 
-    ``reader``: records, figures and the health of nodes; ``agronomist``: photos too; ``keeper``:
-    also who downloaded what.
+    ``reader``: records, figures and the health of nodes; ``agronomist``: photos too; ``keeper`` of
+    every organisation: also who came in and downloaded what.
     """
 
     READER = "reader"
@@ -41,6 +41,11 @@ class Grant:
 
 # Of the command line on the hub's own machine.
 EVERYTHING = (Grant(EVERY, EVERY, Role.KEEPER),)
+
+
+def keeps_all(grants: Iterable[Grant]) -> bool:
+    """Whether somebody keeps the whole hub, and may know what its people do."""
+    return any(g.organisation == EVERY and g.role is Role.KEEPER for g in grants)
 
 
 def may_see(grants: Iterable[Grant], least: Role = Role.READER) -> ColumnElement[bool]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from flask import Flask, Response, abort, current_app, g, request, session
+from flask.sessions import SecureCookieSessionInterface
 from werkzeug.exceptions import Unauthorized
 
 from sync.hub.app import hub_of
@@ -19,6 +20,13 @@ from sync.hub.people_grants import Role
 _SESSION_S = 12 * 3600.0
 _COOKIE = "ghalla_hub_session"
 _NAME = "ghalla_people"
+
+
+class _Sessions(SecureCookieSessionInterface):
+    """Cookies that go over https only, where the hub is reached by https."""
+
+    def get_cookie_secure(self, app: Flask) -> bool:
+        return request.is_secure
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +43,7 @@ def init_people(app: Flask) -> None:
     app.extensions[_NAME] = People(hub.database)
     # All processes of a hub read one another's sessions; the signing key itself signs none.
     secret = hub.identity.key.sign(b"ghalla hub sessions 1")
+    app.session_interface = _Sessions()
     app.secret_key = hashlib.sha256(secret).digest()
     app.config.update(
         SESSION_COOKIE_NAME=_COOKIE,
