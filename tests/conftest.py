@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["tests.hubs"]
+
 ROOT = Path(__file__).parents[1]
 # The public photo set is never part of the project; without it the tests that read it are skipped.
 PHOTO_SET = Path(os.environ.get("GHALLA_DATA", ROOT.parent / "shared" / "data" / "vision"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import http.client
 import os
 import time
@@ -22,8 +23,10 @@ from sync.keys import SecretKey
 from sync.requests import authorization, body_word, enrol_message
 from sync.segments import seal
 from sync.types import ERASED_REV, Receipt, Record, RecordBatch, Stream
+from tests.hubs import ServedHub, hub_on
 
 T0 = 1_790_000_000.0
+PHOTO = hashlib.sha256(b"the kept photo").hexdigest()
 
 
 def record(seq: int, rev: int = 0, **other: Any) -> Record:
@@ -141,3 +144,26 @@ class Wire:
 
     def photo(self, method: str, sha256: str, body: bytes = b"", **headers: str) -> Any:
         return self.ask(method, f"/n/1/photos/{sha256}", body, signed=True, **headers)
+
+
+def sha(data: bytes) -> str:
+    """As photos are named."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def first(data: bytes) -> dict[str, str]:
+    """Headers of the first PATCH."""
+    return {
+        "Upload_Offset": "0",
+        "Upload_Length": str(len(data)),
+        "Upload_Metadata": f"photo {PHOTO},rendition view",
+    }
+
+
+def enrolled(server: ServedHub) -> Wire:
+    """A node that the hub let in."""
+    wire = Wire(server.url, Node())
+    with hub_on(server.settings) as hub:
+        status, told = wire.enrol(new_code(hub.database, "ONCA", "Chaouia"))
+    assert (status, told["organisation"], told["region"]) == (200, "ONCA", "Chaouia")
+    return wire

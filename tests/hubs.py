@@ -1,6 +1,6 @@
 """Hubs for tests: in this process, served by gunicorn, on a real PostgreSQL and a real S3 server.
 
-Fixtures; import them into a test module by name.
+A plugin of pytest: its fixtures are there in every test module.
 """
 
 from __future__ import annotations

@@ -21,7 +21,6 @@ from sync.hub.ingest import ingest
 from sync.hub.tables import EVENTS, NODES, REFUSED, STREAMS
 from sync.types import ERASED_REV, Refusal
 from tests.hub_nodes import T0, Node, erased, erasure, record
-from tests.hubs import any_hub, postgres, sqlite_hub  # noqa: F401
 
 
 def rows(hub: Hub, node: Node) -> dict[tuple[int, int], Any]:
@@ -35,7 +34,7 @@ def counts(hub: Hub, node: Node) -> dict[int, int]:
     return {seq: row["body"]["values"]["count"] for (_, seq), row in rows(hub, node).items()}
 
 
-def test_a_record_stands_at_the_hub_as_it_was_said(any_hub: Hub) -> None:  # noqa: F811
+def test_a_record_stands_at_the_hub_as_it_was_said(any_hub: Hub) -> None:
     node = Node().enrolled(any_hub)
     receipt = ingest(any_hub, node.batch(record(1)))
     assert (receipt.seq, receipt.epoch, receipt.refused) == (1, 0, ())
@@ -50,7 +49,7 @@ def test_a_record_stands_at_the_hub_as_it_was_said(any_hub: Hub) -> None:  # noq
     assert abs(known.clock_off_s) < 60
 
 
-def test_the_same_again_is_a_success_and_nothing_new(any_hub: Hub) -> None:  # noqa: F811
+def test_the_same_again_is_a_success_and_nothing_new(any_hub: Hub) -> None:
     node = Node().enrolled(any_hub)
     batch = node.batch(*map(record, range(1, 20)))
     assert ingest(any_hub, batch).seq == 19
@@ -60,7 +59,7 @@ def test_the_same_again_is_a_success_and_nothing_new(any_hub: Hub) -> None:  # n
     assert rows(any_hub, node) == before
 
 
-def test_the_higher_revision_stands_in_any_order(any_hub: Hub) -> None:  # noqa: F811
+def test_the_higher_revision_stands_in_any_order(any_hub: Hub) -> None:
     node = Node().enrolled(any_hub)
     ingest(any_hub, node.batch(record(1, rev=1, coarse=True), record(2)))
     late = ingest(any_hub, node.batch(record(1, rev=0), last=2))
@@ -73,7 +72,7 @@ def test_the_higher_revision_stands_in_any_order(any_hub: Hub) -> None:  # noqa:
     assert row["arrival"] > first  # a pull sees it again
 
 
-def test_other_content_is_set_aside_and_blocks_nothing(any_hub: Hub) -> None:  # noqa: F811
+def test_other_content_is_set_aside_and_blocks_nothing(any_hub: Hub) -> None:
     node = Node().enrolled(any_hub)
     ingest(any_hub, node.batch(record(1)))
     other = record(1, body={"form": "pest", "values": {"count": 99}})
@@ -87,17 +86,33 @@ def test_other_content_is_set_aside_and_blocks_nothing(any_hub: Hub) -> None:  #
     assert [each["body"]["values"]["count"] for each in kept] == [99]
 
 
-def test_what_no_database_keeps_is_set_aside_and_counted(any_hub: Hub) -> None:  # noqa: F811
+def test_what_no_database_keeps_is_set_aside_and_counted(any_hub: Hub) -> None:
     node = Node().enrolled(any_hub)
     bad = record(2, body={"values": {"note": "a\0b"}})
     long = record(3, body={"values": {"note": "x" * 300_000}})
-    receipt = ingest(any_hub, node.batch(record(1), bad, long, record(4)))
-    assert [(r.seq, r.reason) for r in receipt.refused] == [(2, "damaged"), (3, "damaged")]
-    assert receipt.seq == 4
-    assert set(counts(any_hub, node)) == {1, 4}
+    typed = record(4, body={"values": {"count": 4, "note": "a\\u0000b"}})
+    strange = record(5, body={"values": {"count": float("nan")}})
+    bytes_ = record(6, body={"values": {"count": b"6"}})
+    ahead = record(7, supersedes=9)
+    batch = node.batch(record(1), bad, long, typed, strange, bytes_, ahead, record(8))
+    receipt = ingest(any_hub, batch)
+    assert {r.seq: r.reason for r in receipt.refused} == dict.fromkeys((2, 3, 5, 6, 7), "damaged")
+    assert receipt.seq == 8
+    assert set(counts(any_hub, node)) == {1, 4, 8}
 
 
-def test_a_gap_shows_until_it_is_filled(any_hub: Hub) -> None:  # noqa: F811
+def test_numbers_out_of_all_bounds_are_refused(any_hub: Hub) -> None:
+    node = Node().enrolled(any_hub)
+    for batch in (node.batch(record(1 << 60)), replace(node.batch(record(5)), last=4)):
+        with pytest.raises(HubError, match="beyond the last"):
+            ingest(any_hub, batch)
+    health = {"backlog": 3, "version": "0\0", "load": float("nan"), "disk": [1], "x": "y" * 900}
+    assert ingest(any_hub, replace(node.batch(record(1)), health=health)).seq == 1
+    with any_hub.database.reading() as connection:
+        assert connection.execute(select(NODES.c.health)).scalar_one() == {"backlog": 3}
+
+
+def test_a_gap_shows_until_it_is_filled(any_hub: Hub) -> None:
     node = Node().enrolled(any_hub)
     assert ingest(any_hub, node.batch(record(5), record(6, supersedes=2))).seq == 0
     assert ingest(any_hub, node.batch(record(1), record(3), last=6)).seq == 1
@@ -105,7 +120,7 @@ def test_a_gap_shows_until_it_is_filled(any_hub: Hub) -> None:  # noqa: F811
     assert rows(any_hub, node)[0, 2]["superseded"] is True  # though its correction came first
 
 
-def test_a_correction_marks_what_it_corrects_for_pullers(any_hub: Hub) -> None:  # noqa: F811
+def test_a_correction_marks_what_it_corrects_for_pullers(any_hub: Hub) -> None:
     node = Node().enrolled(any_hub)
     ingest(any_hub, node.batch(record(1), record(2)))
     before = rows(any_hub, node)
@@ -117,7 +132,7 @@ def test_a_correction_marks_what_it_corrects_for_pullers(any_hub: Hub) -> None: 
     assert rows(any_hub, node)[0, 1]["superseded"] is True
 
 
-def test_an_erasure_empties_records_even_those_yet_to_come(any_hub: Hub) -> None:  # noqa: F811
+def test_an_erasure_empties_records_even_those_yet_to_come(any_hub: Hub) -> None:
     node = Node().enrolled(any_hub)
     other = record(1, body={"values": {"count": 99}})
     ingest(any_hub, node.batch(record(1), record(2)))
@@ -135,7 +150,7 @@ def test_an_erasure_empties_records_even_those_yet_to_come(any_hub: Hub) -> None
         assert connection.execute(select(REFUSED)).all() == []
 
 
-def test_a_node_with_fewer_events_has_diverged(any_hub: Hub) -> None:  # noqa: F811
+def test_a_node_with_fewer_events_has_diverged(any_hub: Hub) -> None:
     node = Node().enrolled(any_hub)
     ingest(any_hub, node.batch(*map(record, range(1, 11))))
     before = rows(any_hub, node)
@@ -149,7 +164,7 @@ def test_a_node_with_fewer_events_has_diverged(any_hub: Hub) -> None:  # noqa: F
     assert rows(any_hub, node) == before
 
 
-def test_the_next_epoch_goes_on_and_nothing_counts_twice(any_hub: Hub) -> None:  # noqa: F811
+def test_the_next_epoch_goes_on_and_nothing_counts_twice(any_hub: Hub) -> None:
     node = Node().enrolled(any_hub)
     ingest(any_hub, node.batch(*map(record, range(1, 11))))
     back = node.next_epoch(base=7)
@@ -172,7 +187,7 @@ def test_the_next_epoch_goes_on_and_nothing_counts_twice(any_hub: Hub) -> None: 
     assert (1, 3) not in found
 
 
-def test_erasing_reaches_the_other_epochs(any_hub: Hub) -> None:  # noqa: F811
+def test_erasing_reaches_the_other_epochs(any_hub: Hub) -> None:
     node = Node().enrolled(any_hub)
     mine = [record(s, subject="parcel") for s in (1, 2, 3, 4)]
     ingest(any_hub, node.batch(*mine, record(5, subject="neighbour")))
@@ -184,7 +199,7 @@ def test_erasing_reaches_the_other_epochs(any_hub: Hub) -> None:  # noqa: F811
     assert left == {(0, 2), (0, 5), (1, 4)}
 
 
-def test_two_boxes_of_one_image_are_told(any_hub: Hub) -> None:  # noqa: F811
+def test_two_boxes_of_one_image_are_told(any_hub: Hub) -> None:
     node = Node().enrolled(any_hub)
     ingest(any_hub, node.batch(*map(record, range(1, 6))))
     other = node.next_epoch(base=3)
@@ -205,7 +220,7 @@ def test_two_boxes_of_one_image_are_told(any_hub: Hub) -> None:  # noqa: F811
     assert ingest(any_hub, node.batch(record(6)), late=True).seq == 6
 
 
-def test_a_revoked_node_sends_nothing(any_hub: Hub) -> None:  # noqa: F811
+def test_a_revoked_node_sends_nothing(any_hub: Hub) -> None:
     node = Node().enrolled(any_hub)
     revoke(any_hub.database, node.id)
     with pytest.raises(HubError, match="withdrawn"):
@@ -215,7 +230,7 @@ def test_a_revoked_node_sends_nothing(any_hub: Hub) -> None:  # noqa: F811
     assert rows(any_hub, node) == {}
 
 
-def test_a_pull_by_cursor_misses_nothing_while_many_write(any_hub: Hub) -> None:  # noqa: F811
+def test_a_pull_by_cursor_misses_nothing_while_many_write(any_hub: Hub) -> None:
     nodes = [Node().enrolled(any_hub) for _ in range(6)]
     failed: list[BaseException] = []
 
@@ -264,7 +279,7 @@ _STEPS = st.lists(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(steps=_STEPS)
-def test_any_order_of_arrival_ends_in_the_same_rows(sqlite_hub: Hub, steps: Any) -> None:  # noqa: F811
+def test_any_order_of_arrival_ends_in_the_same_rows(sqlite_hub: Hub, steps: Any) -> None:
     node = Node().enrolled(sqlite_hub)
     best: dict[int, int] = {}
     for first, many, rev in steps:
@@ -279,7 +294,7 @@ def test_any_order_of_arrival_ends_in_the_same_rows(sqlite_hub: Hub, steps: Any)
     assert len(arrivals) == len(set(arrivals))
 
 
-def test_the_database_agrees_about_the_kinds(any_hub: Hub) -> None:  # noqa: F811
+def test_the_database_agrees_about_the_kinds(any_hub: Hub) -> None:
     node = Node().enrolled(any_hub)
     ring = [[-7.5, 33.2], [-7.4, 33.2], [-7.4, 33.3], [-7.5, 33.2]]
     field = record(1, kind=Kind.FIELD, body={"boundary": ring, "area_ha": 3.0})

@@ -19,19 +19,10 @@ from sync.hub.blobs import Blobs
 from sync.hub.database import Database
 from sync.hub.identity import identity
 from sync.hub.tables import METADATA
-from tests.hubs import (  # noqa: F401
-    S3,
-    ServedHub,
-    any_hub,
-    postgres,
-    s3_server,
-    served_big_hub,
-    served_hub,
-    sqlite_hub,
-)
+from tests.hubs import ServedHub
 
 
-def test_migrations_make_the_tables_of_tables_py(any_hub: Hub) -> None:  # noqa: F811
+def test_migrations_make_the_tables_of_tables_py(any_hub: Hub) -> None:
     with any_hub.database.reading() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         ours = set(METADATA.tables)
@@ -40,7 +31,7 @@ def test_migrations_make_the_tables_of_tables_py(any_hub: Hub) -> None:  # noqa:
     assert [each for each in found if each not in theirs] == []
 
 
-def test_processes_that_start_at_once_agree_on_one_hub(any_hub: Hub) -> None:  # noqa: F811
+def test_processes_that_start_at_once_agree_on_one_hub(any_hub: Hub) -> None:
     with any_hub.database.writing() as connection:
         connection.execute(text("delete from hub"))
     found = []
@@ -60,7 +51,7 @@ def test_processes_that_start_at_once_agree_on_one_hub(any_hub: Hub) -> None:  #
     assert len(set(found)) == 1
 
 
-def test_the_database_of_a_later_hub_is_left_alone(any_hub: Hub) -> None:  # noqa: F811
+def test_the_database_of_a_later_hub_is_left_alone(any_hub: Hub) -> None:
     with any_hub.database.writing() as connection:
         connection.execute(text("update alembic_version set version_num = '9999'"))
     with pytest.raises(KeeperError, match="later hub"):
@@ -105,7 +96,7 @@ def test_a_name_that_is_a_path_trick_is_refused(blobs: Blobs, name: str) -> None
         blobs.put(name, b"")
 
 
-def test_a_hub_is_served_on_postgresql_and_s3(served_big_hub: ServedHub) -> None:  # noqa: F811
+def test_a_hub_is_served_on_postgresql_and_s3(served_big_hub: ServedHub) -> None:
     with pytest.raises(HTTPError) as caught:
         urllib.request.urlopen(f"{served_big_hub.url}/nothing")
     caught.value.close()

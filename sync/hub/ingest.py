@@ -7,7 +7,7 @@ of arrival are taken last (docs/sync.md, "At the hub").
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +24,10 @@ from sync.hub.streams import Numbering, StreamRow, contiguous, judge, refusal
 from sync.hub.tables import EVENTS, NODES, PHOTOS, REFUSED, STREAMS
 from sync.types import ERASED_REV, Receipt, Record, RecordBatch, Refusal, Refused
 
+_MOST_HEALTH = 40
+# Databases count with 64 bits; nobody records that much.
+_MOST_SEQ = 1 << 53
+
 
 @dataclass(slots=True)
 class Sorted:
@@ -39,9 +43,12 @@ def ingest(hub: Hub, batch: RecordBatch, late: bool = False) -> Receipt:
     """Keep the batch; ``late`` when it comes on a stick.  A batch that came before is a success.
 
     Raises:
-        HubError: ``unknown_node``, ``revoked``, ``diverged``, ``superseded``, ``cloned``, ``full``.
+        HubError: ``unknown_node``, ``revoked``, ``bad_segment``, ``diverged``, ``superseded``,
+            ``cloned``, ``full``.
         NetworkError: ``database_down``.
     """
+    if batch.last > _MOST_SEQ or any(each.seq > batch.last for each in batch.records):
+        raise HubError(Refusal.BAD_SEGMENT, "numbers beyond the last event")
     now_s = time.time()
     with hub.database.writing() as connection:
         receipt, doomed = _taken_in(connection, hub.identity.id, batch, now_s, late)
@@ -215,8 +222,19 @@ def _note(
     about: dict[str, Any] = {"epoch": _greatest(NODES.c.epoch, stream.epoch)}
     if not late:
         off = now_s - batch.sent.utc_s
-        about |= {"heard_s": now_s, "clock_off_s": off, "health": dict(batch.health)}
+        about |= {"heard_s": now_s, "clock_off_s": off, "health": _plain(batch.health)}
     connection.execute(update(NODES).where(NODES.c.id == node).values(**about))
+
+
+def _plain(health: Mapping[str, Any]) -> dict[str, Any]:
+    """What a node says of itself, as far as it is short and plain."""
+    kept = {}
+    for key, value in sorted(health.items())[:_MOST_HEALTH]:
+        text = str(value)
+        whole = isinstance(value, str | int | float | bool) and len(key) + len(text) <= 400
+        if whole and "\0" not in key + text and text not in ("nan", "inf", "-inf"):
+            kept[key] = value
+    return kept
 
 
 def _greatest(column: Any, value: int) -> Any:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from field_data.events import Kind
 from sync.types import ERASED_REV, Record
 
-# PostgreSQL keeps no NUL in a text, whatever the escape.
-_NUL = "\\u0000"
+# PostgreSQL keeps no NUL in a text; as JSON writes it, and not where somebody typed those letters.
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 _MOST_BODY = 256 << 10
 _MOST_NAME = 64
 # What a consent makes coarse: left out when records of two epochs are compared.
@@ -36,9 +37,14 @@ def row_of(record: Record, node: str, epoch: int) -> Row:
         return empty_row(node, epoch, record.seq, str(record.kind))
     row = _row(record, node, epoch)
     said = [row[name] for name in _SAID]
-    text = json.dumps(said, sort_keys=True, separators=(",", ":"))
-    if _NUL in text or len(text) > _MOST_BODY:
-        raise UnkeptError("text with NUL" if _NUL in text else f"{len(text)} bytes of content")
+    try:
+        text = json.dumps(said, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise UnkeptError(f"not JSON: {error}") from error
+    if len(text) > _MOST_BODY or _NUL.search(text):
+        raise UnkeptError("text with NUL, or too much of it")
+    if (record.supersedes or 0) >= record.seq:
+        raise UnkeptError("it corrects a later record")
     if max(len(record.subject), len(record.author)) > _MOST_NAME:
         raise UnkeptError("the id of a subject or an author is too long")
     row["digest"] = hashlib.sha256(text.encode()).digest()[:16]
