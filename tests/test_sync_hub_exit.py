@@ -23,9 +23,7 @@ from sync.hub.people_grants import Grant, Role
 from sync.hub.settings import HubSettings
 from sync.hub.tables import NODES, PHOTOS, REFUSED, STREAMS
 from tests.hub_records import MAY_S, PASSWORD, Records
-from tests.hubs import Postgres, hub_on, postgres, settings_in
-
-__all__ = ["postgres"]
+from tests.hubs import Postgres, hub_on, settings_in
 
 
 @pytest.fixture(params=["sqlite to sqlite", "sqlite to postgresql", "postgresql to sqlite"])

@@ -29,9 +29,7 @@ from sync.hub.export_query import What, Wish
 from sync.hub.people_grants import EVERYTHING, Role
 from sync.hub.photos import Photos, Upload
 from tests.hub_records import MAY_S, Records, client_of, everything
-from tests.hubs import any_hub, postgres, settings_in
-
-__all__ = ["any_hub", "postgres"]
+from tests.hubs import settings_in
 
 
 @pytest.fixture

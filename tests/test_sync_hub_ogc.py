@@ -24,9 +24,8 @@ from sync.hub.export_query import Cursor, What
 from sync.hub.people_grants import Role
 from sync.hub.settings import HubSettings
 from tests.hub_records import MAY_S, Records, client_of, everything, token_for
-from tests.hubs import Postgres, postgres, settings_in
+from tests.hubs import Postgres, settings_in
 
-__all__ = ["postgres"]
 ITEMS = "/ogc/collections/observations/items"
 
 

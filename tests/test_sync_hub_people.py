@@ -28,9 +28,8 @@ from sync.hub.people import People
 from sync.hub.people_grants import Grant, Role
 from sync.hub.people_tables import AUDIT, PEOPLE, TOKENS
 from tests.hub_records import PASSWORD, Records, client_of, everything
-from tests.hubs import any_hub, postgres, settings_in
+from tests.hubs import settings_in
 
-__all__ = ["any_hub", "postgres"]
 PLACES = [(org, region) for org in ("CoopA", "CoopB") for region in ("North", "South")]
 
 
