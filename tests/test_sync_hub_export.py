@@ -8,6 +8,7 @@ import io
 import json
 import sqlite3
 import subprocess
+import tracemalloc
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -156,19 +157,26 @@ def test_bad_wishes_are_refused_with_a_reason(client: FlaskClient, url: str, sta
     assert answer.get_json()["description"]
 
 
-def test_memory_stays_flat(any_hub: Hub) -> None:
+@pytest.mark.parametrize("name", ["csv", "geojson", "geoparquet"])
+def test_memory_does_not_grow_with_the_rows(
+    any_hub: Hub, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sync.hub.export_tables.AT_ONCE", 250)
     records = Records(any_hub)
     node = records.node("Coop", "Gharb")
     row = records.row(node, "observation", {"form": "scouting", "values": {"crop": "LYPES"}})
-    most = 0.0
-    for start in range(0, 30_000, 5000):
-        records.put(*({**row, "seq": n + 2, "arrival": n + 2} for n in range(start, start + 5000)))
-    for name in ("csv", "geojson", "geoparquet"):
-        sizes = [len(piece) for piece in
-                 chunks(any_hub, Wish(What.OBSERVATIONS), EVERYTHING, FORMATS[name])]  # fmt: skip
-        assert len(sizes) > 6, name
-        most = max(most, max(sizes) / sum(sizes))
-    assert most < 0.3  # no piece holds the whole
+    records.put(*({**row, "seq": n, "arrival": n} for n in range(1, 5001)))
+
+    def peak(limit: int) -> int:
+        tracemalloc.start()
+        wish = Wish(What.OBSERVATIONS, limit=limit)
+        assert sum(1 for _ in chunks(any_hub, wish, EVERYTHING, FORMATS[name])) >= limit // 250
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return most
+
+    peak(250)  # what is loaded once
+    assert peak(5000) < 1.5 * peak(500)
 
 
 # --- labelled photos ------------------------------------------------------------------------

@@ -257,7 +257,7 @@ _steps = st.lists(
 )  # fmt: skip
 
 
-@settings(max_examples=25, deadline=None,
+@settings(max_examples=15, deadline=None,
           suppress_health_check=[HealthCheck.function_scoped_fixture])  # fmt: skip
 @given(steps=_steps, limit=st.integers(1, 4))
 def test_who_follows_the_cursor_misses_nothing(
