@@ -103,6 +103,12 @@ class Records:
             db.execute(insert(PHOTOS), [row])
         return photo
 
+    def rendition_of(self, photo: str) -> str:
+        """The SHA-256 of the one rendition of a photo."""
+        with self.hub.database.reading() as db:
+            asked = select(PHOTOS.c.sha256).where(PHOTOS.c.photo == photo)
+            return str(db.execute(asked).scalar_one())
+
     def change(self, id: str, **columns: Any) -> None:
         """Something about a record changed: it arrives again."""
         node, epoch, seq = id.split(".")

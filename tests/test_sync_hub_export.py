@@ -28,7 +28,7 @@ from sync.hub.app import Hub, create_hub, hub_of
 from sync.hub.export import FORMATS, chunks
 from sync.hub.export_query import What, Wish
 from sync.hub.people_grants import EVERYTHING, Role
-from sync.hub.photos import Photos, Upload
+from sync.hub.photos import Photos, Upload, blob_name
 from tests.hub_records import MAY_S, Records, client_of, everything
 from tests.hubs import settings_in
 
@@ -195,6 +195,9 @@ def labelled(records: Records) -> dict[str, str]:
     records.scouting(node, condition="ALTESO", photos=shots[3:4])
     records.erase(records.scouting(node, photos=shots[4:5]))
     records.scouting(node, photos=["f" * 64])  # still on its node
+    records.scouting(node, photos=shots[5:])
+    spoilt = records.rendition_of(shots[5])
+    records.hub.blobs.put(blob_name(node, spoilt), b"no photo at all")
     return {shots[0]: "PHYTIN", shots[1]: "ALTESO"}
 
 
@@ -211,6 +214,7 @@ def test_the_loop_closes(records: Records, client: FlaskClient, tmp_path: Path, 
     check_photos(out, rows)
     assert {row.source_file.removesuffix(".jpg"): row.condition for row in rows} == truth
     assert len({row.series for row in rows}) == 2
+    assert len(json.loads((out / "about.json").read_bytes())["left_out"]) == 1
     coco = json.loads((out / "annotations.json").read_bytes())
     names = {each["id"]: each["name"] for each in coco["categories"]}
     files = {each["id"]: each for each in coco["images"]}

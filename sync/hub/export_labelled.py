@@ -136,18 +136,25 @@ def files(
     database: Database, wish: Wish, grants: Sequence[Grant], pictures: Pictures, jpeg: Jpeg
 ) -> Iterator[tuple[str, bytes]]:
     """The files of the set by name: photos, ``annotations.json`` (COCO), ``vocabulary.csv``,
-    ``about.json`` and, last, ``classification.csv``: without it, it is no set."""
+    ``about.json`` and, last, ``classification.csv``: without it, it is no set.
+
+    A photo that cannot be read is left out and told in ``about.json``; it stops nothing.
+    """
     written: list[tuple[Shot, int, int]] = []
+    damaged: list[str] = []
     for shot in shots(database, wish, grants):
         data = pictures(shot.node, shot.rendition)
-        if data is not None:
-            image, width, height = jpeg(data)
-            written.append((shot, width, height))
-            yield shot.file, image
+        try:
+            image, width, height = jpeg(data or b"")
+        except PersonError:
+            damaged.append(shot.photo)
+            continue
+        written.append((shot, width, height))
+        yield shot.file, image
     yield "annotations.json", _json(_coco(written, wish))
     meanings = sorted({(s.crop, s.crop, s.condition, "") for s, _, _ in written})
     yield "vocabulary.csv", _table(_VOCABULARY, meanings)
-    yield "about.json", _json(about(wish))
+    yield "about.json", _json(about(wish) | {"left_out": damaged})
     yield "classification.csv", _table(_COLUMNS, (_row(s) for s, _, _ in written))
 
 
