@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 import time
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from sync.hub.enrolment import new_code, revoke
 from sync.hub.tables import EVENTS
 from sync.segments import seal
 from tests.hub_nodes import Node, Wire, enrolled, record, sha
-from tests.hubs import ServedHub, hub_on, settings_in
+from tests.hubs import ServedHub, hub_on, served, settings_in
 
 
 def test_forged_and_strange_requests_are_refused(served_hub: ServedHub) -> None:
@@ -103,3 +105,16 @@ def test_a_wrong_clock_locks_nobody_out(
         from sync.hub.tables import NODES
 
         assert connection.execute(select(NODES.c.clock_off_s)).scalar_one() > 1e9
+
+
+def test_strangers_who_promise_much_and_send_nothing_hold_nobody_up(tmp_path: Path) -> None:
+    with served(settings_in(tmp_path), 1) as server, ExitStack() as open_links:
+        wire = enrolled(server)
+        for _ in range(40):  # more than there are threads
+            link = open_links.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+            link.settimeout(20)
+            link.sendall(
+                b"POST /n/1/segments HTTP/1.1\r\nHost: h\r\nContent-Length: 9999999999\r\n\r\n"
+            )
+            assert link.recv(12) == b"HTTP/1.1 413"
+        assert wire.send(wire.node.segment(record(1))).seq == 1

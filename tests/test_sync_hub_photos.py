@@ -77,7 +77,7 @@ def test_bytes_of_a_cut_request_are_not_lost(served_hub: ServedHub) -> None:
         assert time.monotonic() < end
         time.sleep(0.05)
     rest = data[int(offset) :]
-    assert int(offset) > 15_000
+    assert int(offset) > 24_000
     assert wire.photo("PATCH", sha(data), rest, Upload_Offset=offset)[0] == 204
 
 

@@ -6,19 +6,22 @@ import threading
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.error import HTTPError
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import text
+from sqlalchemy import event, text
 
-from field_data.errors import KeeperError, NetworkError
+from field_data.errors import HubError, KeeperError, NetworkError
 from sync.hub.app import Hub
 from sync.hub.blobs import Blobs
 from sync.hub.database import Database
 from sync.hub.identity import identity
+from sync.hub.ingest import ingest
 from sync.hub.tables import METADATA
+from tests.hub_nodes import Node, record
 from tests.hubs import ServedHub
 
 
@@ -101,3 +104,22 @@ def test_a_hub_is_served_on_postgresql_and_s3(served_big_hub: ServedHub) -> None
         urllib.request.urlopen(f"{served_big_hub.url}/nothing")
     caught.value.close()
     assert caught.value.code == 404
+
+
+def test_a_full_disk_of_the_database_is_told_and_passes(sqlite_hub: Hub) -> None:
+    node = Node().enrolled(sqlite_hub)
+    ingest(sqlite_hub, node.batch(record(1)))
+    engine = sqlite_hub.database.engine
+
+    def no_room(connection: Any, *_: object) -> None:
+        connection.execute("PRAGMA max_page_count = 1")  # as small as the file allows
+
+    engine.dispose()
+    event.listen(engine, "connect", no_room)
+    many = node.batch(*map(record, range(2, 400)))
+    with pytest.raises(HubError) as caught:
+        ingest(sqlite_hub, many)
+    assert caught.value.code == "full"
+    event.remove(engine, "connect", no_room)
+    engine.dispose()
+    assert ingest(sqlite_hub, many).seq == 399

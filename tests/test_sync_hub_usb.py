@@ -74,6 +74,18 @@ def test_a_stick_arrives_and_a_copy_of_it_is_a_success(any_hub: Hub, tmp_path: P
     assert state(any_hub) == before
 
 
+def test_a_stick_with_photos_alone_gets_a_receipt(sqlite_hub: Hub, tmp_path: Path) -> None:
+    node = Node().enrolled(sqlite_hub)
+    stick = packed(tmp_path, node)
+    for path in up_folder(stick, node.id).glob("*.seg"):
+        path.unlink()
+    ingest(sqlite_hub, node.batch(record(1, photos=(PHOTO,)), record(2)))
+    take_stick(sqlite_hub, stick)
+    data = receipt_file(stick, node.id).read_bytes()
+    receipt = receipts.open_receipt(data, sqlite_hub.identity.key.public)
+    assert (receipt.seq, receipt.photos) == (2, (PHOTO,))
+
+
 def test_a_stick_that_is_older_than_what_came_since(sqlite_hub: Hub, tmp_path: Path) -> None:
     node = Node().enrolled(sqlite_hub)
     stick = packed(tmp_path, node)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flask import Request, request
+from flask import Request, g, request
 from sqlalchemy import select
 
 from field_data.errors import HubError, PublisherError
@@ -70,4 +70,6 @@ def _word(asked: Request) -> str:
         return asked.headers.get("Upload-Offset", "")
     if (asked.content_length or 0) > MOST_BODY:
         raise HubError(Refusal.TOO_LARGE, "the request is too large")
-    return body_word(asked.get_data(cache=True))
+    data = asked.get_data(cache=True)
+    g.body_read = True
+    return body_word(data)

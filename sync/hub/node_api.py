@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import socket
+from contextlib import suppress
 from typing import Any
 
 import cbor2
-from flask import Blueprint, Response, current_app, request
+from flask import Blueprint, Response, current_app, g, request
 
 from field_data.errors import GhallaError, HubError, NetworkError
 from sync import receipts
@@ -46,6 +48,8 @@ _STRANGE = {400, 403, 413, 415}
 _RETRY_S = {429: 60, 503: 60, 507: 600}
 _MOST_ENROLMENT = 4096
 _PART = 1 << 20
+# What a read has when the link breaks is lost: sips are small.
+_SIP = 512
 _SILENT_S = 60.0
 
 
@@ -56,8 +60,17 @@ def _wait_outside() -> Response | None:
     if connection is not None:
         connection.settimeout(_SILENT_S)
     if this_hub().strangers.waits(request.remote_addr or ""):
+        _read_no_further()
         return refused(429, "too_many", "too many refused requests from this address")
     return None
+
+
+def _read_no_further() -> None:
+    """Else the server would wait for the rest of a stranger's body, and hold a thread for it."""
+    connection = request.environ.get("gunicorn.socket")
+    if connection is not None and request.content_length != 0 and "body_read" not in g:
+        with suppress(OSError):
+            connection.shutdown(socket.SHUT_RD)
 
 
 @NODE_API.errorhandler(GhallaError)
@@ -69,6 +82,7 @@ def _told(error: GhallaError) -> Response:
     status = STATUS.get(error.code, 500)
     if status in _STRANGE:
         this_hub().strangers.note(request.remote_addr or "")
+        _read_no_further()
     if error.code == Refusal.UNKNOWN_DICTIONARY:
         error.details["dictionaries"] = list(versions())
     return refused(status, error.code, str(error), **error.details)
@@ -127,6 +141,7 @@ def _body(most: int) -> bytes:
     if request.content_length is None or request.content_length > most:
         raise HubError(Refusal.TOO_LARGE, f"at most {most} bytes, and their number beforehand")
     data = request.get_data(cache=True)
+    g.body_read = True
     if len(data) != request.content_length:
         raise HubError(Refusal.BAD_SEGMENT, "the request was cut")
     return data
@@ -179,7 +194,7 @@ def _read(most: int) -> bytes:
     got = bytearray()
     try:
         while len(got) < most:
-            some = request.environ["wsgi.input"].read(min(most - len(got), 16384))
+            some = request.environ["wsgi.input"].read(min(most - len(got), _SIP))
             if not some:
                 break
             got += some

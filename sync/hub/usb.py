@@ -10,12 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from field_data.errors import GhallaError, HubError, NetworkError, PublisherError
 from field_data.files import make_folder, write_atomic
 from field_data.ids import is_id
 from sync import receipts
+from sync.dictionaries import versions
 from sync.hub.app import Hub
 from sync.hub.gate import known_node
 from sync.hub.ingest import ingest
@@ -67,9 +68,9 @@ def _take_node(hub: Hub, stick: Path, folder: Path) -> StickNode:
         if done.receipt is None or receipt.epoch >= done.receipt.epoch:
             done.receipt = receipt
     listed = _photos(hub, stick, folder, done)
-    if done.receipt is not None:
+    if done.segments or listed:
         done.receipt = replace(
-            _standing(hub, done.receipt),
+            _standing(hub, done),
             refused=tuple(refused[seq] for seq in sorted(refused)),
             photos=_whole(hub, done.node, listed),
             time_s=time.time(),
@@ -138,13 +139,16 @@ def _pieces(path: Path, offset: int) -> Iterator[bytes]:
             yield piece
 
 
-def _standing(hub: Hub, receipt: Receipt) -> Receipt:
-    """The receipt with the stream's number as it is now."""
+def _standing(hub: Hub, done: StickNode) -> Receipt:
+    """The receipt with the stream's number as it is now; of the newest where only photos came."""
     c = STREAMS.c
-    mine = (c.node == receipt.node, c.epoch == receipt.epoch)
+    mine = select(c.epoch, c.seq).where(c.node == done.node).order_by(c.epoch.desc()).limit(1)
+    if done.receipt is not None:
+        mine = mine.where(c.epoch == done.receipt.epoch)
     with hub.database.reading() as connection:
-        seq = connection.execute(select(func.max(c.seq)).where(*mine)).scalar_one()
-    return replace(receipt, seq=seq)
+        row = connection.execute(mine).first()
+    epoch, seq = (row.epoch, row.seq) if row else (0, 0)
+    return Receipt(hub.identity.id, done.node, epoch, seq, dictionaries=versions())
 
 
 def _whole(hub: Hub, node: str, listed: list[StickPhoto]) -> tuple[str, ...]:
