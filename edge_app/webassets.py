@@ -28,6 +28,9 @@ CATALOGUES = APP / "translations"
 VENDOR = APP / "static" / "vendor"
 NODE_MODULES = APP.parent / "node_modules"
 TRANSLATED = tuple(lang for lang in LANGS if lang != "en")
+# The hub's pages have catalogues of their own: nothing of the node is installed there.
+HUB = APP.parent / "sync" / "hub"
+HUB_TRANSLATED = ("ar", "fr")
 
 _METHODS = [("templates/**.html", "jinja2"), ("**.py", "python")]
 _KEYWORDS: dict[str, Any] = {
@@ -83,31 +86,32 @@ def main() -> None:
         print(f"no libraries in {NODE_MODULES}: the tablets' app will not work")
 
 
-def extract() -> Catalog:
-    """Every text of the code and templates, as an empty catalogue."""
+def extract(app: Path = APP) -> Catalog:
+    """Every text of the code and templates of ``app``, as an empty catalogue."""
     catalogue = Catalog(project="Ghalla", charset="utf-8")
-    found = extract_from_dir(APP, _METHODS, keywords=_KEYWORDS)
+    found = extract_from_dir(app, _METHODS, keywords=_KEYWORDS)
     for file, _line, message, _comments, _context in sorted(found, key=lambda each: each[0]):
         catalogue.add(message, locations=[(file, 0)])
     return catalogue
 
 
-def read_catalogue(lang: str) -> Catalog:
+def read_catalogue(lang: str, app: Path = APP) -> Catalog:
     """The committed catalogue of ``lang``."""
-    with _po(lang).open("rb") as file:
+    with _po(lang, app).open("rb") as file:
         return read_po(file, locale=lang)
 
 
 def update_catalogues() -> None:
     """Add new texts to the .po files, drop old ones; no guessing of near matches."""
-    fresh = extract()
-    for lang in TRANSLATED:
-        catalogue = read_catalogue(lang)
-        catalogue.update(fresh, no_fuzzy_matching=True)
-        catalogue.obsolete.clear()
-        out = io.BytesIO()
-        write_po(out, catalogue, width=100, sort_output=True, no_location=True)
-        _replace(_po(lang), out.getvalue())
+    for app, langs in ((APP, TRANSLATED), (HUB, HUB_TRANSLATED)):
+        fresh = extract(app)
+        for lang in langs:
+            catalogue = read_catalogue(lang, app)
+            catalogue.update(fresh, no_fuzzy_matching=True)
+            catalogue.obsolete.clear()
+            out = io.BytesIO()
+            write_po(out, catalogue, width=100, sort_output=True, no_location=True)
+            _replace(_po(lang, app), out.getvalue())
 
 
 def compile_catalogues() -> None:
@@ -116,9 +120,15 @@ def compile_catalogues() -> None:
     for lang, catalogue in catalogues.items():
         for message in _gaps(catalogue):
             message.string = _borrowed(message, lang, catalogues)
-        out = io.BytesIO()
-        write_mo(out, catalogue)
-        _replace(_po(lang).with_suffix(".mo"), out.getvalue())
+        _write_mo(catalogue, _po(lang))
+    for lang in HUB_TRANSLATED:
+        _write_mo(read_catalogue(lang, HUB), _po(lang, HUB))
+
+
+def _write_mo(catalogue: Catalog, po: Path) -> None:
+    out = io.BytesIO()
+    write_mo(out, catalogue)
+    _replace(po.with_suffix(".mo"), out.getvalue())
 
 
 def build_fonts(source: Path = NODE_MODULES, target: Path = VENDOR) -> bool:
@@ -215,8 +225,8 @@ def _borrowed(message: Message, lang: str, catalogues: dict[str, Catalog]) -> st
     return ""
 
 
-def _po(lang: str) -> Path:
-    return CATALOGUES / lang / "LC_MESSAGES" / "messages.po"
+def _po(lang: str, app: Path = APP) -> Path:
+    return app / CATALOGUES.name / lang / "LC_MESSAGES" / "messages.po"
 
 
 def _replace(file: Path, data: bytes) -> None:

@@ -9,6 +9,7 @@ import sys
 import time
 import zlib
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -239,3 +240,17 @@ def test_a_flipped_byte_never_crashes(place: int, value: int) -> None:
     data[place % len(data)] = value
     codes = {None, "not_an_image", "photo_damaged", "photo_too_big"}
     assert code_of(bytes(data)) in codes
+
+
+def test_a_rendition_becomes_a_jpeg_of_its_size() -> None:
+    canvas = np.full((60, 90, 3), (30, 120, 40), np.uint8)
+    avif = cv2.imencode(".avif", canvas)[1].tobytes()
+    jpeg, width, height = preprocess.jpeg_of(avif)
+    assert (width, height) == (90, 60)
+    assert preprocess.read_header(jpeg) == preprocess.Header("jpeg", 90, 60)
+    assert preprocess.jpeg_of(jpeg) == (jpeg, 90, 60)
+    at = avif.index(b"ispe") + 8
+    bomb = avif[:at] + struct.pack(">II", 60_000, 60_000) + avif[at + 8 :]
+    for bad in (bomb, avif[:200], avif[:40], b"", b"GIF89a", b"\xff\xd8\xff"):
+        with pytest.raises(PersonError):
+            preprocess.jpeg_of(bad)

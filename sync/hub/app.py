@@ -31,9 +31,11 @@ class Hub:
 
 def _blueprints() -> list[Blueprint]:
     """Everything that the hub serves."""
+    from sync.hub.api_ogc import OGC
+    from sync.hub.api_pull import PULL
     from sync.hub.node_api import NODE_API
 
-    return [NODE_API]
+    return [NODE_API, OGC, PULL]
 
 
 def open_hub(settings: HubSettings) -> Hub:
@@ -61,6 +63,11 @@ def create_hub(settings: HubSettings) -> Flask:
         )
     for blueprint in _blueprints():
         app.register_blueprint(blueprint)
+    from sync.hub.pages import init_pages
+    from sync.hub.people_web import init_people
+
+    init_people(app)
+    init_pages(app)
     return app
 
 

@@ -18,6 +18,7 @@ from field_data.errors import HubError
 from field_data.ids import new_id
 from sync.hub.app import Hub
 from sync.hub.blob_removal import doom, insert_or_leave, sweep
+from sync.hub.photo_names import announce
 from sync.hub.tables import ERASED_PHOTOS, PHOTO_PARTS, PHOTOS
 from sync.stick import RENDITIONS
 from sync.types import Refusal
@@ -210,6 +211,9 @@ class Photos:
             told = {"offset": PHOTOS.c.length, "whole_s": time.time()}
             done = connection.execute(update(PHOTOS).where(*_mine(node, sha256)).values(**told))
             gone = not done.rowcount  # erased in the meantime
+            mine = select(PHOTOS.c.photo).where(*_mine(node, sha256))
+            if not gone:
+                announce(connection, node, connection.execute(mine).scalar_one())
             doomed = _drop_parts(connection, node, sha256)
             if gone:
                 doomed = doom(connection, [blob_name(node, sha256)])
