@@ -115,13 +115,35 @@ def trusted_keys(home: Path) -> dict[str, PublicKey]:
     return {key.id: key for key in keys}
 
 
+def read_public(path: Path) -> PublicKey:
+    """The public key of a file.
+
+    Raises:
+        PersonError: ``bad_key``.
+    """
+    return PublicKey(_read(path, _PUBLIC))
+
+
+def public_from_line(line: str) -> PublicKey:
+    """The key that :attr:`PublicKey.line` wrote.
+
+    Raises:
+        ValueError: it is none.
+    """
+    return PublicKey(_parse(line, _PUBLIC))
+
+
+def _parse(text: str, kind: str) -> bytes:
+    words = text.split()
+    raw = base64.b64decode(words[1], validate=True) if len(words) > 1 else b""
+    if words[:1] != [kind] or len(raw) != _BYTES:
+        raise ValueError(f"no key of the kind {kind}")
+    return raw
+
+
 def _read(path: Path, kind: str) -> bytes:
     try:
         with path.open("rb") as file:
-            words = file.read(_MOST).decode("ascii").split()
-        raw = base64.b64decode(words[1], validate=True)
-    except (OSError, ValueError, IndexError) as error:
+            return _parse(file.read(_MOST).decode("ascii"), kind)
+    except (OSError, ValueError) as error:
         raise PersonError("bad_key", f"{path} is no key: {error}") from error
-    if words[0] != kind or len(raw) != _BYTES:
-        raise PersonError("bad_key", f"{path} is no key of the kind {kind}")
-    return raw
