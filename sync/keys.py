@@ -1,4 +1,4 @@
-"""Signing keys: Ed25519 by PyNaCl, which has its only door here.
+"""Signing keys: Ed25519 by PyNaCl, which has its only door here and is loaded when it is needed.
 
 A key file is one line of text, so that it can be read out and pasted.  A node trusts the public
 keys in ``home/trust/*.pub``; whoever may write there may say what the node believes.
@@ -11,9 +11,6 @@ import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
-
-from nacl.exceptions import BadSignatureError
-from nacl.signing import SigningKey, VerifyKey
 
 from field_data.errors import KeeperError, PersonError, PublisherError
 from field_data.files import make_folder, write_atomic
@@ -42,6 +39,9 @@ class PublicKey:
 
     def check(self, message: bytes, signature: bytes) -> None:
         """Raises ``PublisherError("bad_signature")`` unless this key signed ``message``."""
+        from nacl.exceptions import BadSignatureError
+        from nacl.signing import VerifyKey
+
         try:
             VerifyKey(self.raw).verify(message, signature)
         except (BadSignatureError, ValueError) as error:
@@ -60,10 +60,14 @@ class SecretKey:
     @property
     def public(self) -> PublicKey:
         """Its other half."""
+        from nacl.signing import SigningKey
+
         return PublicKey(bytes(SigningKey(self.raw).verify_key))
 
     def sign(self, message: bytes) -> bytes:
         """The 64 bytes of the signature."""
+        from nacl.signing import SigningKey
+
         return bytes(SigningKey(self.raw).sign(message).signature)
 
 

@@ -17,14 +17,16 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from field_data.errors import KeeperError, PublisherError
 from field_data.files import exclusive, make_folder, sync_folder, write_atomic
 from field_data.ids import new_id
-from sync.bundle_file import BundleFile
 from sync.bundle_manifest import Manifest, Signed, is_name, parse_head
 from sync.roots import KINDS
+
+if TYPE_CHECKING:
+    from sync.bundle_file import BundleFile  # loads zstandard
 
 BUNDLES = "bundles"
 HEAD = "bundle.json"
