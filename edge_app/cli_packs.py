@@ -183,9 +183,12 @@ def import_windows(home: Path, file: IO[bytes], fields: Path | None = None) -> d
 def _verified(home: Path, path: Path, handle: Any) -> BundleManifest:
     from sync.bundles import WINDOWS, verify
     from sync.keys import trusted_keys
+    from sync.roots import root_of
 
+    signed = root_of(home)
+    publishers = signed.root.roles.get(WINDOWS, {}) if signed else {}
     try:
-        return verify(path, handle, WINDOWS, trusted_keys(home))
+        return verify(path, handle, WINDOWS, {**trusted_keys(home), **publishers})
     except PublisherError as error:
         if error.code == "bundle_unsigned":
             message = f"{error}; --unsigned takes it nevertheless"

@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, and_, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from field_data.errors import PersonError, PublisherError
@@ -34,16 +34,14 @@ from sync.roots import SignedRoot, next_root, parse_signed
 # Paused when at least so many nodes failed, and more than this percent of those that tried.
 FAILED_NODES, FAILED_PERCENT = 2, 10
 _MOST_REPORTS = 500
+_PIECE = 1 << 20
 
 
 class Blobs(Protocol):
-    """Where the bytes of bundles lie."""
+    """Where the bytes of bundles lie (:class:`sync.hub.blobs.Blobs`)."""
 
-    def put_file(self, name: str, source: IO[bytes]) -> None:
-        """Keep all of ``source`` under a name, durably; the same again changes nothing."""
-
-    def read_range(self, name: str, start: int, stop: int) -> bytes:
-        """Bytes ``start`` to ``stop`` of what is kept."""
+    def put_pieces(self, name: str, pieces: Iterable[bytes]) -> None:
+        """Keep the pieces under a name, durably; what was there before is replaced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,14 +109,12 @@ def publish(connection: Connection, blobs: Blobs, path: Path, share: int) -> Pub
         signed = bundle.signed
         verify_manifest(signed, root.root)
         manifest = signed.manifest
-        bundle.file.seek(0)
-        sha256 = hashlib.file_digest(bundle.file, "sha256").hexdigest()
+        sha256 = _digest(bundle.file)
         known = get(connection, sha256)
         if known is not None:
             return known
         _must_be_newer(connection, signed)
-        bundle.file.seek(0)
-        blobs.put_file(blob_name(sha256), bundle.file)
+        blobs.put_pieces(blob_name(sha256), _pieces(bundle.file))
         length = bundle.start + manifest.stored
     row = {
         "sha256": sha256, "bundle": signed.id, "kind": manifest.kind, "name": manifest.name,
@@ -128,6 +124,18 @@ def publish(connection: Connection, blobs: Blobs, path: Path, share: int) -> Pub
     }  # fmt: skip
     connection.execute(insert(BUNDLES).values(row))
     return Published(sha256, length, row["share"], False, "", signed)  # type: ignore[arg-type]
+
+
+def _pieces(file: IO[bytes]) -> Iterator[bytes]:
+    file.seek(0)
+    yield from iter(lambda: file.read(_PIECE), b"")
+
+
+def _digest(file: IO[bytes]) -> str:
+    digest = hashlib.sha256()
+    for piece in _pieces(file):
+        digest.update(piece)
+    return digest.hexdigest()
 
 
 def _must_be_newer(connection: Connection, signed: Signed) -> None:
@@ -271,8 +279,9 @@ def tally(connection: Connection, bundle: str) -> tuple[int, int]:
     A rollback that the keeper of a node wished is no failure.
     """
     mine = BUNDLE_REPORTS.c.bundle == bundle
-    failures = BUNDLE_REPORTS.c.outcome.in_((REFUSED, ROLLED_BACK))
-    failures &= BUNDLE_REPORTS.c.code != "by_keeper"
+    failures = and_(
+        BUNDLE_REPORTS.c.outcome.in_((REFUSED, ROLLED_BACK)), BUNDLE_REPORTS.c.code != "by_keeper"
+    )
     nodes = func.count(func.distinct(BUNDLE_REPORTS.c.node))
     tried = connection.execute(select(nodes).where(mine)).scalar() or 0
     bad = connection.execute(select(nodes).where(mine & failures)).scalar() or 0
