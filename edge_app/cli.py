@@ -23,6 +23,7 @@ from edge_app.cli_count import count
 from edge_app.cli_fields import farms, fields
 from edge_app.cli_forms import forms, observations
 from edge_app.cli_guard import access, audit, retention
+from edge_app.cli_hub import hub
 from edge_app.cli_import import import_file
 from edge_app.cli_model import model
 from edge_app.cli_packs import keys
@@ -204,6 +205,7 @@ main.add_command(forms)
 main.add_command(observations)
 main.add_command(fields)
 main.add_command(farms)
+main.add_command(hub)
 
 
 @main.command()

@@ -32,6 +32,7 @@ class Refusal(StrEnum):
     CONFLICT = "conflict"
     FULL = "full"
     DAMAGED = "damaged"
+    ERASED = "erased"
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,8 +74,9 @@ STREAMS = Table(
 )
 
 # `arrival` grows as events come or change: an incremental pull asks for those above its cursor.
-# `lon`, `lat`: the record's place, as exact as it travelled.  `same_as`: the same record as one of
-# an earlier epoch, "epoch:seq"; it is in no export.  `superseded`: a later record corrects it.
+# `digest`: of all that the record says.  `lon`, `lat`: its place, as exact as it travelled.
+# `same_as`: the same record as one of an earlier epoch, "epoch:seq"; it is in no export.
+# `superseded`: a later record corrects it.
 EVENTS = Table(
     "events",
     METADATA,
@@ -104,7 +105,15 @@ EVENTS = Table(
     Index("events_arrival", "arrival"),
     Index("events_subject", "subject"),
     Index("events_kind_at", "kind", "at_s"),
-    Index("events_digest", "node", "digest"),
+)
+
+# One row, locked from the moment numbers are taken until their transaction commits: arrivals
+# become visible in their order (docs/sync.md).
+ARRIVALS = Table(
+    "arrivals",
+    METADATA,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("last", BigInteger, nullable=False),
 )
 
 # Records that were set aside, for a person to look at.
@@ -134,4 +143,30 @@ PHOTOS = Table(
     Column("length", BigInteger, nullable=False),
     Column("offset", BigInteger, nullable=False),
     Column("whole_s", Float),
+)
+
+# Pieces of a rendition on the way, in the order of `offset`; `blob` is where the bytes lie.
+PHOTO_PARTS = Table(
+    "photo_parts",
+    METADATA,
+    Column("sha256", String(64), primary_key=True),
+    Column("node", String(36), primary_key=True),
+    Column("offset", BigInteger, primary_key=True),
+    Column("length", BigInteger, nullable=False),
+    Column("blob", String(200), nullable=False),
+)
+
+# Photos of erased records: not taken in again, whoever still has them on a stick.
+ERASED_PHOTOS = Table(
+    "erased_photos",
+    METADATA,
+    Column("node", String(36), primary_key=True),
+    Column("photo", String(64), primary_key=True),
+)
+
+# Blobs that nothing names any more and that are to be removed.
+DOOMED = Table(
+    "doomed",
+    METADATA,
+    Column("blob", String(200), primary_key=True),
 )

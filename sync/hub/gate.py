@@ -1,0 +1,104 @@
+"""Who a node's request comes from, and how often strangers may knock."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from threading import Lock
+
+from flask import Request, request
+from sqlalchemy import select
+
+from field_data.errors import HubError, PublisherError
+from sync.hub.app import this_hub
+from sync.hub.tables import NODES
+from sync.keys import PublicKey
+from sync.requests import body_word, read_authorization, request_message
+from sync.types import Refusal
+
+MOST_BODY = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRow:
+    """A node that may speak.  ``clock_off_s`` is the hub's time less the node's."""
+
+    id: str
+    organisation: str
+    region: str
+    key: PublicKey
+    clock_off_s: float = 0.0
+
+
+def node_of_request() -> NodeRow:
+    """The enrolled node that signed the present request; its body is read but for a ``PATCH``.
+
+    Raises:
+        HubError: ``unknown_node``, ``revoked``, ``bad_signature``, ``too_large``.
+    """
+    return _checked(request)
+
+
+def known_node(node: str) -> NodeRow:
+    """The enrolled node of that id.
+
+    Raises:
+        HubError: ``unknown_node``, ``revoked``.
+    """
+    columns = (NODES.c.organisation, NODES.c.region, NODES.c.public_key, NODES.c.revoked_s)
+    with this_hub().database.reading() as connection:
+        row = connection.execute(select(*columns).where(NODES.c.id == node)).first()
+    if row is None:
+        raise HubError(Refusal.UNKNOWN_NODE, "this node is not enrolled here")
+    if row.revoked_s is not None:
+        raise HubError(Refusal.REVOKED, "this node's right to send was withdrawn")
+    return NodeRow(node, row.organisation, row.region, PublicKey(row.public_key))
+
+
+def _checked(asked: Request) -> NodeRow:
+    try:
+        signed = read_authorization(asked.headers.get("Authorization", ""))
+        node = known_node(signed.node)
+        word = _word(asked)
+        hub = this_hub().identity.id
+        message = request_message(hub, asked.method, asked.path, signed.time_s, word)
+        node.key.check(message, signed.signature)
+    except PublisherError as error:
+        raise HubError(Refusal.BAD_SIGNATURE, str(error)) from error
+    off = time.time() - signed.time_s
+    return NodeRow(node.id, node.organisation, node.region, node.key, off)
+
+
+def _word(asked: Request) -> str:
+    if asked.method == "PATCH":
+        return asked.headers.get("Upload-Offset", "")
+    if (asked.content_length or 0) > MOST_BODY:
+        raise HubError(Refusal.TOO_LARGE, "the request is too large")
+    return body_word(asked.get_data(cache=True))
+
+
+@dataclass(slots=True)
+class Strangers:
+    """How many requests from one address were refused within a minute; of this process alone."""
+
+    most: int
+    _counts: dict[str, int] = field(default_factory=dict)
+    _minute: int = 0
+    _lock: Lock = field(default_factory=Lock)
+
+    def note(self, address: str) -> None:
+        """One more from there was refused."""
+        with self._lock:
+            self._turn()
+            self._counts[address] = self._counts.get(address, 0) + 1
+
+    def waits(self, address: str) -> bool:
+        """Whether that address is to come back in a minute."""
+        with self._lock:
+            self._turn()
+            return self._counts.get(address, 0) >= self.most
+
+    def _turn(self) -> None:
+        minute = int(time.monotonic() // 60)
+        if minute != self._minute:
+            self._minute, self._counts = minute, {}
