@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,7 +14,7 @@ from field_data.types import Instant, Trust
 from sync.columns import id_text
 from sync.dictionaries import dictionary, versions
 from sync.types import Record, RecordBatch, Stream
-from sync.wire import decode, encode, why_not
+from sync.wire import decode, encode
 
 NODE = "a" * 26
 STREAM = Stream(NODE, 3, b"tokentok", 40)

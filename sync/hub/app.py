@@ -27,9 +27,10 @@ class Hub:
 
 def _blueprints() -> list[Blueprint]:
     """Everything that the hub serves."""
+    from sync.hub.bundle_api import BUNDLE_API
     from sync.hub.node_api import NODE_API
 
-    return [NODE_API]
+    return [NODE_API, BUNDLE_API]
 
 
 def open_hub(settings: HubSettings) -> Hub:
