@@ -142,12 +142,13 @@ def install(home: Path, again: bool, as_json: bool, source: Path) -> None:
 
 
 def _say_taken(path: Path, what: Taken | GhallaError, as_json: bool) -> None:
+    said: dict[str, Any] = {"file": str(path)}
     if isinstance(what, GhallaError):
-        said = {"file": str(path), "error": what.code, "message": str(what)}
+        said |= {"error": what.code, "message": str(what)}
         _say(said, as_json, f"{path}: refused: {what.code}: {what}")
         return
-    said: dict[str, Any] = {"file": str(path), "kind": what.kind, "name": what.name, "version": what.version,
-            "already": what.already}  # fmt: skip
+    said |= {"kind": what.kind, "name": what.name, "version": what.version}
+    said["already"] = what.already
     done = "in use already" if what.already else "in use now, on trial"
     _say(said, as_json, f"{what.kind}/{what.name} {what.version}: {done}")
 

@@ -13,6 +13,7 @@ from sqlalchemy import select
 from field_data.errors import GhallaError, HubError, NetworkError, PersonError
 from sync.bundle_manifest import Place
 from sync.hub.app import this_hub
+from sync.hub.blobs import Blobs
 from sync.hub.bundle_store import (
     Published,
     blob_name,
@@ -94,7 +95,7 @@ def part(sha256: str) -> Response:
         if found is None or found.sha256 not in {e.sha256 for e in offers(connection, place)}:
             raise HubError("unknown_bundle", "no such bundle for this node")
     start, stop = _range(found)
-    answer = Response(_read(found, start, stop), 206 if request.range else 200)
+    answer = Response(_read(this_hub().blobs, found, start, stop), 206 if request.range else 200)
     answer.mimetype = "application/octet-stream"
     answer.headers["Accept-Ranges"] = "bytes"
     answer.headers["Content-Length"] = str(stop - start)
@@ -116,8 +117,8 @@ def _range(found: Published) -> tuple[int, int]:
     return start, stop
 
 
-def _read(found: Published, start: int, stop: int) -> Iterator[bytes]:
-    with this_hub().blobs.reading(blob_name(found.sha256)) as file:
+def _read(blobs: Blobs, found: Published, start: int, stop: int) -> Iterator[bytes]:
+    with blobs.reading(blob_name(found.sha256)) as file:
         file.seek(start)
         while start < stop and (piece := file.read(min(_PIECE, stop - start))):
             start += len(piece)
