@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from edge_app.bundle_probes import PROBES
 from edge_app.settings import MB, read_settings
 from field_data.errors import GhallaError, KeeperError, PersonError, PublisherError
-from field_data.files import HomeLock, free_bytes, write_atomic
+from field_data.files import HomeLock, free_bytes, make_folder, write_atomic
 from sync.bundle_manifest import Place, Signed, check_for, in_share, verify_manifest
 from sync.bundle_reports import CONFIRMED, INSTALLED, REFUSED, ROLLED_BACK, Reports
 from sync.roots import Root, root_of, update_root
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from sync.bundle_file import BundleFile
     from sync.roots import SignedRoot
 
-_MODEL = "model.json"
+_MODEL, _PLACE = "model.json", "place.json"
 # Faults that lie with this node: the bundle may come again.
 _OURS = (KeeperError, PersonError)
 
@@ -76,6 +76,31 @@ class NodeBundles:
                     self.reports.add(REFUSED, "", path.name[:80], 0, "", error.code, str(error))
                 raise
 
+    def wants(self, signed: Signed) -> bool:
+        """Whether a bundle that is offered is worth its bytes; what cannot be believed is reported.
+
+        Raises:
+            KeeperError: ``no_root``.
+        """
+        manifest = signed.manifest
+        try:
+            self._check(signed, self._root(), again=False)
+        except PublisherError as error:
+            if error.code not in _QUIET:
+                self._refuse(signed, error)
+            return False
+        slot = self.slots.get(manifest.kind, manifest.name)
+        mine = in_share(manifest, self.place.node, manifest.rollout)
+        # What the keeper rolled back does not come again by itself.
+        return mine and manifest.version > slot.seen
+
+    def _check(self, signed: Signed, root: Root, again: bool) -> bool:
+        """False when it is in use already; raises why it may not be taken in."""
+        verify_manifest(signed, root)
+        check_for(signed.manifest, self.place)
+        slot = self.slots.get(signed.manifest.kind, signed.manifest.name)
+        return check_newer(slot, signed, again=again)
+
     def _root(self) -> Root:
         signed = root_of(self.home)
         if signed is None:
@@ -88,10 +113,7 @@ class NodeBundles:
         signed, manifest = bundle.signed, bundle.manifest
         said = Taken(manifest.kind, manifest.name, manifest.version, signed.id)
         try:
-            verify_manifest(signed, root)
-            check_for(manifest, self.place)
-            slot = self.slots.get(manifest.kind, manifest.name)
-            if not check_newer(slot, signed, again=again):
+            if not self._check(signed, root, again):
                 return Taken(manifest.kind, manifest.name, manifest.version, signed.id, True)
             if by_itself and not in_share(manifest, self.place.node, manifest.rollout):
                 raise PersonError("bundle_waits", "it is not this node's turn yet")
@@ -268,6 +290,10 @@ _BEFORE_TRYING = frozenset(
 )
 
 
+# Ordinary when a hub offers it again: not worth a word.
+_QUIET = frozenset({"bundle_old", "bundle_refused", "bundle_needs_newer", "bundle_not_for_us"})
+
+
 def _only(folder: Path, suffix: str) -> Path:
     files = [path for path in folder.rglob("*") if path.is_file()]
     if len(files) != 1 or files[0].suffix != suffix:
@@ -283,7 +309,19 @@ def place_of(home: Path, node: str) -> Place:
 
 def _enrolled(home: Path) -> tuple[str | None, str | None]:
     """Organisation and region, where a hub has told them."""
-    return None, None
+    try:
+        said = json.loads((home / BUNDLES / _PLACE).read_bytes())
+        return str(said["organisation"]), str(said["region"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return None, None
+
+
+def note_place(home: Path, organisation: str, region: str) -> None:
+    """What the hub says of this node, for bundles that come by USB."""
+    if _enrolled(home) != (organisation, region):
+        make_folder(home / BUNDLES)
+        said = {"organisation": organisation, "region": region}
+        write_atomic(home / BUNDLES / _PLACE, json.dumps(said).encode())
 
 
 def begin_bundles(home: Path) -> None:

@@ -62,14 +62,15 @@ class Reports:
         code: str = "",
         reason: str = "",
     ) -> Report:
-        """Note an outcome, durably; the same again at the end is not doubled."""
+        """Note an outcome, durably; one that is refused again and again is noted once."""
         report = Report(
             new_id(), outcome, kind, name, version, bundle, code, reason[:_MOST_REASON], now().utc_s
         )
         with self._changing():
             before = self.all()
-            if before and _what(before[-1]) == _what(report):
-                return before[-1]
+            same = [old for old in before if _what(old) == _what(report)]
+            if outcome == REFUSED and same:
+                return same[-1]
             self._write([*before, report])
         return report
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,18 +20,19 @@ from sync.bundle_manifest import MOST_BYTES, MOST_HEAD, Signed
 from sync.slots import BUNDLES
 
 INCOMING = "incoming"
-# Asked for at once: a proxy that does not stream loses no more than this when the link is cut.
-_PIECE = 256 * 1024
+# Asked for at once: what a cut can lose.  It grows while the link is quick.
+_LEAST_PIECE, _MOST_PIECE = 16 * 1024, 256 * 1024
+_QUICK_S = 2.0
 
 
 class Fetcher(Protocol):
     """What the link gives."""
 
-    def get_range(self, path: str, start: int, stop: int) -> Iterator[bytes]:
-        """The bytes from ``start`` up to ``stop`` as they arrive.
+    def get_range(self, path: str, start: int, stop: int) -> bytes:
+        """The bytes from ``start`` up to ``stop``.
 
         Raises:
-            NetworkError: the link was cut; what was yielded before has arrived.
+            NetworkError: the link was cut.
             HubError: the hub has no such thing.
         """
 
@@ -89,13 +91,16 @@ def fetch(
 
 
 def _pieces(fetcher: Fetcher, sha256: str, start: int, end: int) -> Iterator[bytes]:
+    size = _LEAST_PIECE
     while start < end:
-        stop = min(end, start + _PIECE)
-        for chunk in fetcher.get_range(f"/n/1/bundles/{sha256}", start, stop):
-            start += len(chunk)
-            yield chunk
-        if start < stop:
+        stop, begun = min(end, start + size), time.monotonic()
+        data = fetcher.get_range(f"/n/1/bundles/{sha256}", start, stop)
+        yield data
+        if len(data) < stop - start:
             return  # less than was asked for: the next attempt goes on
+        start = stop
+        if time.monotonic() - begun < _QUICK_S:
+            size = min(_MOST_PIECE, 2 * size)
 
 
 def _whole(part: Path, offer: Offer) -> Path:

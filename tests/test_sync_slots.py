@@ -99,13 +99,16 @@ def test_the_third_start_in_vain_is_the_last(home: Path, tmp_path: Path) -> None
     assert said(home) == 2
 
 
-def harm(kind: str) -> Callable[[Path], Any]:
-    return {
-        "changed": lambda folder: (folder / "cards/brought.toml").write_text("[[card]]"),
-        "gone": lambda folder: (folder / "cards/brought.toml").unlink(),
-        "headless": lambda folder: (folder / "bundle.json").write_bytes(b"{"),
-        "all gone": shutil.rmtree,
-    }[kind]
+def harm(folder: Path, kind: str) -> None:
+    match kind:
+        case "changed":
+            (folder / "cards/brought.toml").write_text("[[card]]")
+        case "gone":
+            (folder / "cards/brought.toml").unlink()
+        case "headless":
+            (folder / "bundle.json").write_bytes(b"{")
+        case _:
+            shutil.rmtree(folder)
 
 
 @pytest.mark.parametrize("kind", ["changed", "gone", "headless", "all gone"])
@@ -113,10 +116,10 @@ def test_what_is_damaged_on_the_disk_gives_way(home: Path, tmp_path: Path, kind:
     for version in (1, 2):
         take(home, made(tmp_path, version))
         confirm(home)
-    harm(kind)(home / "bundles/advice/souss/2")
+    harm(home / "bundles/advice/souss/2", kind)
     assert said(home) == 1
     assert Reports(home).all()[-1].code == "bundle_damaged"
-    harm(kind)(home / "bundles/advice/souss/1")
+    harm(home / "bundles/advice/souss/1", kind)
     assert said(home) == 0
 
 

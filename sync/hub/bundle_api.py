@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 
@@ -44,8 +43,8 @@ _STATUSES = {
 @BUNDLE_API.errorhandler(GhallaError)
 def _refused(error: GhallaError) -> Response:
     status = 503 if isinstance(error, NetworkError) else _STATUSES.get(error.code, 400)
-    return Response(json.dumps({"reason": error.code, "detail": str(error)}), status,
-                    mimetype="application/json")  # fmt: skip
+    told = {"reason": error.code, "detail": str(error)}
+    return Response(cbor2.dumps(told), status, mimetype=_CBOR)
 
 
 def _place(node: NodeRow) -> Place:
