@@ -24,6 +24,7 @@ from edge_app.home_forms import forms_of
 from edge_app.languages import LANGS
 from edge_app.web import create_app
 from field_data.errors import GhallaError
+from models.registry import state_file
 from sync.slots import BUNDLES, Slot, Why
 
 if TYPE_CHECKING:
@@ -106,8 +107,9 @@ class LiveApp:
     def _confirm(self, others: list[tuple[str, str]], models: list[str]) -> None:
         for kind, name in others:
             self.bundles.confirm(kind, name)
+        still = self._trials()  # a model that failed just now is on trial no more
         for name in models:
-            if self.bundles.model_proved(name):
+            if ("model", name) in still and self.bundles.model_proved(name):
                 self.bundles.confirm("model", name)
 
     def _health(self) -> str | None:
@@ -127,7 +129,7 @@ class LiveApp:
             return {}
 
     def _in_use(self) -> dict[tuple[str, str], int]:
-        return {key: s.active for key, s in self._slots().items() if key[0] in PAGES}
+        return {key: s.active for key, s in self._slots().items() if key[0] in PAGES and s.active}
 
     def _switch(self) -> None:
         versions = self._in_use()
@@ -177,12 +179,16 @@ class LiveApp:
     def _catalogues(self) -> list[Path]:
         return self.bundles.slots.in_use("translations")
 
-    def _stamp(self) -> tuple[int, int] | None:
-        try:
-            status = (self._home / BUNDLES / "state.json").stat()
-        except OSError:
-            return None
-        return status.st_mtime_ns, status.st_ino
+    def _stamp(self) -> list[tuple[int, int] | None]:
+        return [_stamp(self._home / BUNDLES / "state.json"), _stamp(state_file(self._home))]
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_ino
 
 
 @contextmanager
