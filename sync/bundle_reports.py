@@ -36,6 +36,7 @@ class Report:
     code: str
     reason: str
     at_s: float
+    trust: str = "unknown"
     told: bool = False
 
 
@@ -63,8 +64,18 @@ class Reports:
         reason: str = "",
     ) -> Report:
         """Note an outcome, durably; one that is refused again and again is noted once."""
+        at = now()
         report = Report(
-            new_id(), outcome, kind, name, version, bundle, code, reason[:_MOST_REASON], now().utc_s
+            new_id(),
+            outcome,
+            kind,
+            name,
+            version,
+            bundle,
+            code,
+            reason[:_MOST_REASON],
+            at.utc_s,
+            at.trust.value,
         )
         with self._changing():
             before = self.all()

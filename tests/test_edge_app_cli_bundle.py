@@ -1,0 +1,211 @@
+"""``ghalla bundle`` from the key ceremony to a node: what a stranger would type."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge_app.home_advice import advice_of
+from models.package import pack
+from sync.bundles import SLIP
+from sync.roots import read_chain, write_chain
+from tests.bundling import CARD
+from tests.hubs import settings_in
+from tests.small_models import make_model
+from tests.test_edge_app_cli import ghalla, said, verbs
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Path:
+    """A folder with keys of two root holders and two publishers, and a root that both signed."""
+    for name in ("root-a", "root-b", "root-c", "cards", "models"):
+        assert ghalla("keys", "new", "--out", tmp_path / name).exit_code == 0
+    made = ghalla(
+        "bundle", "roots", "new", "--out", tmp_path / "roots.json", "--threshold", "2",
+        "--root-key", tmp_path / "root-a.pub", "--root-key", tmp_path / "root-b.pub",
+        "--publisher", f"advice={tmp_path / 'cards.pub'}",
+        "--publisher", f"model={tmp_path / 'models.pub'}", "--json",
+    )  # fmt: skip
+    assert said(made)[0]["complete"] is False
+    for name in ("root-a", "root-b"):
+        signed = ghalla("bundle", "roots", "sign", tmp_path / "roots.json", "--key",
+                        tmp_path / name, "--json")  # fmt: skip
+    assert said(signed)[0]["complete"] is True
+    return tmp_path
+
+
+@pytest.fixture
+def home(desk: Path) -> Path:
+    ghalla("init", "--home", desk / "home")
+    trusted = ghalla("bundle", "roots", "trust", "--home", desk / "home", desk / "roots.json")
+    assert trusted.exit_code == 0
+    assert "fingerprint" in trusted.stdout
+    return desk / "home"
+
+
+def built(desk: Path, version: int, *more: str, key: str | None = "cards") -> Path:
+    source = desk / "source"
+    (source / "cards").mkdir(parents=True, exist_ok=True)
+    (source / "cards" / "brought.toml").write_text(CARD, encoding="utf-8")
+    out = desk / f"{version}.ghb"
+    words: list[str | Path] = ["--name", "souss", "--version", str(version), "--out", out, *more]
+    made = ghalla("bundle", "build", "advice", source, *words)
+    assert made.exit_code == 0, made.output
+    if key:
+        assert ghalla("bundle", "sign", out, "--key", desk / key).exit_code == 0
+    return out
+
+
+def error_of(*words: str | Path) -> tuple[int, str]:
+    result = ghalla(*words, "--json")
+    return result.exit_code, said(result)[0]["error"]
+
+
+def test_from_the_ceremony_to_the_node_and_back(desk: Path, home: Path) -> None:
+    path = built(desk, 7, "--rollout", "20", "--note", "More cards")
+    [shown] = said(ghalla("bundle", "show", path, "--json"))
+    assert (shown["version"], shown["rollout"], shown["note"]) == (7, 20, "More cards")
+    taken = ghalla("bundle", "install", "--home", home, path)
+    assert taken.stdout == "advice/souss 7: in use now, on trial\n"
+    assert advice_of(home).card("LYPES", "BROUGH") is not None
+    assert "in use already" in ghalla("bundle", "install", "--home", home, path).stdout
+    told = ghalla("bundle", "status", "--home", home).stdout
+    assert "root of trust: 1" in told
+    assert "advice/souss 7  trial" in told
+    back = ghalla("bundle", "rollback", "--home", home, "advice", "souss", "--json")
+    assert said(back) == [{"kind": "advice", "name": "souss", "version": 0}]
+    assert advice_of(home).card("LYPES", "BROUGH") is None
+
+
+def test_a_stick_brings_roots_and_bundles_and_one_bad_one_stops_nobody(
+    desk: Path, home: Path
+) -> None:
+    good, bad = built(desk, 8), built(desk, 5, key="models")
+    new = ghalla(
+        "bundle", "roots", "new", "--out", desk / "roots.json", "--threshold", "2",
+        "--root-key", desk / "root-a.pub", "--root-key", desk / "root-c.pub",
+        "--publisher", f"all={desk / 'cards.pub'}",
+        "--publisher", f"model={desk / 'models.pub'}",
+    )  # fmt: skip
+    assert new.exit_code == 0
+    assert error_of("bundle", "roots", "sign", desk / "roots.json", "--key", desk / "cards") == (
+        1,
+        "other_key",
+    )
+    for name in ("root-a", "root-b", "root-c"):
+        ghalla("bundle", "roots", "sign", desk / "roots.json", "--key", desk / name)
+    stick = desk / "stick"
+    words: list[str | Path] = ["--stick", stick, good, bad, desk / "roots.json"]
+    assert ghalla("bundle", "publish", *words).exit_code == 0
+    result = ghalla("bundle", "install", "--home", home, stick, "--json")
+    assert result.exit_code == 4
+    lines = {Path(each["file"]).name: each for each in said(result)}
+    assert lines["5.ghb"]["error"] == "bundle_wrong_role"
+    assert lines["8.ghb"]["version"] == 8
+    assert said(ghalla("bundle", "roots", "show", "--home", home, "--json"))[0]["version"] == 2
+
+
+def test_a_root_that_too_few_signed_is_not_taken(desk: Path, home: Path) -> None:
+    ghalla(
+        "bundle", "roots", "new", "--out", desk / "roots.json", "--threshold", "1",
+        "--root-key", desk / "root-c.pub",
+    )  # fmt: skip
+    chain = read_chain(desk / "roots.json")
+    from sync.keys import read_secret
+
+    write_chain(desk / "x.json", [chain[1].with_signature(read_secret(desk / "root-c"))])
+    assert error_of("bundle", "roots", "update", "--home", home, desk / "x.json") == (
+        4, "root_unsigned")  # fmt: skip
+    assert error_of("bundle", "roots", "trust", "--home", home, desk / "x.json") == (
+        1, "root_there")  # fmt: skip
+
+
+def test_a_node_with_a_root_asks_for_the_signature_of_a_model(desk: Path, home: Path) -> None:
+    folder = make_model(desk / "model", "9.2.0")
+    package = desk / "m.ghm"
+    pack(folder, package)
+    install = ("model", "install", "--home", home, package)
+    assert error_of(*install) == (4, "bundle_unsigned")
+    assert ghalla("bundle", "sign", package, "--key", desk / "cards").exit_code == 0
+    assert error_of(*install) == (4, "bundle_untrusted")
+    ghalla("bundle", "sign", package, "--key", desk / "models")
+    data = package.read_bytes()
+    package.write_bytes(data[:-1] + b"x")
+    assert error_of(*install) == (4, "bundle_damaged")
+    package.write_bytes(data)
+    assert ghalla(*install).exit_code == 0
+    shutil.rmtree(home / "models" / "leaf_health" / "9.2.0")
+    package.with_name(package.name + SLIP).unlink()
+    assert ghalla(*install, "--unsigned").exit_code == 0
+
+
+def test_a_hub_publishes_raises_and_pauses(desk: Path) -> None:
+    settings = settings_in(desk)
+    hub = ("--database", settings.database, "--blobs", settings.blobs, "--json")
+    path = built(desk, 3)
+    assert error_of("bundle", "publish", *hub[:-1], path) == (4, "no_root")
+    assert said(ghalla("bundle", "publish", *hub, desk / "roots.json")) == [{"root": 1}]
+    [offered] = said(ghalla("bundle", "publish", *hub, path, "--share", "5"))
+    assert (offered["share"], offered["paused"]) == (5, False)
+    again = said(ghalla("bundle", "publish", *hub, path, "--share", "90"))
+    assert again == [offered], "who publishes twice changes nothing"
+    sha = str(offered["sha256"])
+    [raised] = said(ghalla("bundle", "rollout", *hub, sha, "--share", "50"))
+    assert raised["share"] == 50
+    [paused] = said(ghalla("bundle", "rollout", *hub, sha, "--pause"))
+    assert (paused["paused"], paused["why"]) == (True, "by hand")
+    [listed] = said(ghalla("bundle", "rollout", *hub))
+    assert listed == paused
+    assert error_of("bundle", "rollout", *hub[:-1], "0" * 64, "--pause") == (1, "unknown_bundle")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "error"),
+    [
+        (["install", "--home", "HOME", "absent.ghb"], 1, "no_such_file"),
+        (["install", "--home", "HOME", "DESK/roots.json"], 4, "not_a_bundle"),
+        (["status", "--home", "DESK"], 3, "no_home"),
+        (["rollback", "--home", "HOME", "advice", "x"], 1, "nothing_to_roll_back"),
+        (["show", "absent.ghb"], 1, "no_such_file"),
+        (["sign", "absent.ghb", "--key", "DESK/cards"], 1, "no_such_file"),
+        (["sign", "absent.ghb", "--key", "DESK/cards.pub"], 1, "bad_key"),
+        (["build", "advice", "absent", "--name", "x", "--out", "DESK/o.ghb"], 1, "no_such_file"),
+        (["build", "advice", "DESK/source", "--name", "../x", "--out", "DESK/o.ghb"], 4,
+         "bundle_bad_path"),
+        (["roots", "trust", "--home", "HOME", "absent.json"], 1, "no_such_file"),
+        (["roots", "update", "--home", "HOME", "DESK/cards"], 4, "bad_root"),
+        (["roots", "new", "--out", "DESK/r.json", "--root-key", "DESK/root-a.pub",
+          "--threshold", "2"], 1, "bad_root"),
+        (["roots", "new", "--out", "DESK/r.json", "--root-key", "DESK/root-a.pub",
+          "--threshold", "1", "--publisher", "firmware=DESK/cards.pub"], 1, "bad_root"),
+    ],
+)  # fmt: skip
+def test_wrong_words(desk: Path, home: Path, words: list[str], code: int, error: str) -> None:
+    built(desk, 1)
+    given = [w.replace("HOME", str(home)).replace("DESK", str(desk)) for w in words]
+    assert error_of("bundle", *given) == (code, error)
+
+
+def test_without_a_root_nothing_is_taken_and_the_node_says_what_to_do(desk: Path) -> None:
+    ghalla("init", "--home", desk / "bare")
+    path = built(desk, 1)
+    result = ghalla("bundle", "install", "--home", desk / "bare", path)
+    assert result.exit_code == 3
+    assert "ghalla bundle roots trust" in result.stderr
+    [found] = said(ghalla("bundle", "status", "--home", desk / "bare", "--json"))
+    assert found == {"root": None, "bundles": [], "reports": []}
+
+
+def test_every_verb_has_help_and_json() -> None:
+    from edge_app.cli_bundle import KINDS, bundle
+    from sync.roots import KINDS as ROLES
+
+    assert KINDS == ROLES
+    for verb in verbs(bundle, "bundle"):
+        shown: Any = ghalla(*verb.split(), "--help").stdout
+        assert shown
+        if verb not in ("bundle", "bundle roots"):
+            assert "--json" in shown, verb
