@@ -24,6 +24,8 @@ from edge_app.cli_fields import farms, fields
 from edge_app.cli_forms import forms, observations
 from edge_app.cli_guard import access, audit, retention
 from edge_app.cli_hub import hub
+from edge_app.cli_hub_export import export as _export  # noqa: F401 (adds itself to hub)
+from edge_app.cli_hub_people import person as _person  # noqa: F401 (and so does this)
 from edge_app.cli_import import import_file
 from edge_app.cli_model import model
 from edge_app.cli_packs import keys

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
@@ -98,6 +99,7 @@ def init(database: str, blobs: str, as_json: bool) -> None:
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8100, show_default=True, type=click.IntRange(0, 65535))
 @click.option("--workers", default=2, show_default=True, type=click.IntRange(1, 64))
+@click.option("--proxies", default=0, help="How many stand before it and say who asks.")
 @click.option("--cert", type=click.Path(path_type=Path, exists=True), help="TLS: PEM chain.")
 @click.option("--key", type=click.Path(path_type=Path, exists=True), help="TLS: PEM key.")
 @JSON
@@ -107,6 +109,7 @@ def serve(
     host: str,
     port: int,
     workers: int,
+    proxies: int,
     cert: Path | None,
     key: Path | None,
     as_json: bool,
@@ -122,7 +125,7 @@ def serve(
     def action() -> None:
         if (cert is None) != (key is None):
             raise click.UsageError("--cert and --key go together")
-        settings = hub_settings(database, blobs)
+        settings = replace(hub_settings(database, blobs), proxies=proxies)
         from sync.hub.serving import Listening, serve
 
         serve(settings, Listening(host, port, workers, cert=cert, key=key), ready)

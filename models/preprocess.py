@@ -6,6 +6,7 @@ JPEGs are decoded at a reduced scale, which costs a third of a full decode.
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -202,3 +203,32 @@ def kept_jpeg(image: Image) -> bytes:
     if not done:
         raise RuntimeError("OpenCV could not write a JPEG")
     return jpeg.tobytes()
+
+
+def jpeg_of(rendition: bytes) -> tuple[bytes, int, int]:
+    """A photo that travelled (AVIF or JPEG) as a JPEG, with its width and height in px.
+
+    JPEGs stay as they are; AVIFs are written again at quality 95, for programs that know no AVIF.
+
+    Raises:
+        PersonError: as :func:`read_header`, or ``photo_damaged``.
+    """
+    if rendition.startswith(b"\xff\xd8"):
+        header = read_header(rendition)
+        return rendition, header.width, header.height
+    if rendition[4:12] != b"ftypavif":
+        raise PersonError("not_an_image", "neither JPEG nor AVIF")
+    at = [place.end() for place in re.finditer(b"ispe", rendition)]
+    sizes = [
+        struct.unpack(">II", rendition[a + 4 : a + 12]) for a in at if len(rendition) >= a + 12
+    ]
+    if not sizes or max(w * h for w, h in sizes) > _MAX_PIXELS_OTHER:
+        raise PersonError("photo_too_big", "the photo says no size, or too large a one")
+    try:
+        image = cv2.imdecode(np.frombuffer(rendition, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error as error:
+        raise PersonError("photo_damaged", "the photo is cut off or damaged") from error
+    if image is None:
+        raise PersonError("photo_damaged", "the photo is cut off or damaged")
+    jpeg = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()
+    return jpeg, image.shape[1], image.shape[0]

@@ -15,11 +15,12 @@ from enum import IntEnum
 from typing import Any
 
 from field_data.ids import is_id
-from sync.cbor import ABSENT, Unfit
+from sync.cbor import ABSENT, Unfit, dump
 from sync.numbers import (
     LEAST,
     MAX_DIGITS,
     MOST,
+    decimal,
     decimals,
     pack_floats,
     pack_ints,
@@ -154,7 +155,7 @@ def _pack_scalars(values: Sequence[Any], kinds: set[type], pool: Pool) -> Item:
     if kinds == {str}:
         return _pack_texts(values, pool)
     if len({strict(value) for value in values}) == 1:
-        return values[0]
+        return _pack_one(values[0])
     if kinds == {bool}:
         return [Code.BOOLEANS, _mask(values)]
     if kinds == {int}:
@@ -162,6 +163,13 @@ def _pack_scalars(values: Sequence[Any], kinds: set[type], pool: Pool) -> Item:
     if kinds <= {int, float}:
         return _pack_numbers(values, kinds)
     return [Code.PLAIN, *values]
+
+
+def _pack_one(value: Any) -> Item:
+    """A scalar that all are; 12.3 is shorter as a whole number of tenths."""
+    found = decimal(value) if type(value) is float else None
+    short = value if found is None else [Code.DECIMALS, found[1], found[0]]
+    return short if len(dump(short)) < len(dump(value)) else value
 
 
 def _pack_texts(values: Sequence[str], pool: Pool) -> Item:

@@ -82,6 +82,8 @@ def pack_bodies(
     for question in layout.questions:
         column = [body["values"].get(question.id, ABSENT) for body in bodies]
         answers.append(_pack_answers(question, codes, column, photos, pool))
+    while answers and answers[-1] is ABSENT:
+        del answers[-1]
     return [_pack_places(places, pool), pack(rest, pool) if any(rest) else None, *answers]
 
 
@@ -94,13 +96,14 @@ def unpack_bodies(
         Unfit: not written by `pack_bodies`.
     """
     n = len(photos)
-    if len(items) != 2 + len(layout.questions):
+    silent = 2 + len(layout.questions) - len(items)
+    if len(items) < 2 or silent < 0:
         raise Unfit("a body with other columns than its form has")
     places = _unpack_places(items[0], n, read)
     rest = [{}] * n if items[1] is None else unpack(items[1], n, read)
     if any(type(each) is not dict or each.keys() & _BODY for each in rest):
         raise Unfit("a body that says something twice")
-    pairs = zip(layout.questions, items[2:], strict=True)
+    pairs = zip(layout.questions, [*items[2:], *[ABSENT] * silent], strict=True)
     columns = [_unpack_answers(q, codes, item, photos, read) for q, item in pairs]
     values = maps(layout.ids, columns, n)
     head = {"form": layout.form, "version": layout.version}

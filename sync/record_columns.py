@@ -1,4 +1,9 @@
-"""A `RecordBatch` as a list of CBOR items and back: a head, then a column a field."""
+"""A `RecordBatch` as a list of CBOR items and back.
+
+``[bits, n, first, sent, subjects, authors, at, received, rare …, bodies …]``: ``bits`` says which
+of the rare items stand there, those of `_USUAL` in order; the others hold what is usual.  Without
+records (``n`` 0) the list goes from ``sent`` to the rare items.
+"""
 
 from __future__ import annotations
 
@@ -29,20 +34,27 @@ KINDS = (
     Kind.ERASURE,
 )
 TRUSTS = (Trust.TABLET, Trust.NTP, Trust.RTC, Trust.UNKNOWN)
-# Columns that mostly hold one value, which then does not travel.
+# What mostly holds one value, which then does not travel; first of the batch, then of its records.
 _USUAL: Mapping[str, Item] = {
-    "gap": 0,
-    "rev": 0,
-    "kind": 0,
-    "at_trust": 0,
-    "received_trust": 1,
+    "health": None,
+    "behind": 0,
+    "ahead": 0,
+    "epoch": 0,
+    "base": 0,
+    "sent_trust": 1,
     "photos": 1,
-    "places": None,
+    "gap": 0,
+    "kind": 0,
     "back": None,
     "coarse": False,
+    "rev": 0,
+    "at_trust": 0,
+    "received_trust": 1,
+    "places": None,
     "group": 0,
 }
-_HEAD, _ALWAYS = 10, 5
+_BATCH = 6
+_HEAD, _ALWAYS = 4, 4
 _MS_DIGITS = 3
 
 
@@ -50,47 +62,46 @@ _MS_DIGITS = 3
 
 
 def items_of(batch: RecordBatch, dictionary: Dictionary, pool: Pool) -> list[Item]:
-    """The head (10 items) and, if there are records, their columns.
+    """The items of a batch, all but its node and token.
 
     Raises:
         ValueError: What cannot travel.
     """
-    records, stream, sent = batch.records, batch.stream, float(batch.sent.utc_s)
+    records, sent = batch.records, float(batch.sent.utc_s)
     if len(records) > MAX_RECORDS:
         raise ValueError(f"{len(records)} records, {MAX_RECORDS} are allowed")
     first = records[0].seq if records else batch.acknowledged + 1
-    last = records[-1].seq if records else batch.acknowledged
-    head = [
-        *(stream.epoch, stream.token, stream.base),
-        *(len(records), first, first - 1 - batch.acknowledged, batch.last - last),
-        int(sent) if sent.is_integer() and abs(sent) < MOST else sent,
-        TRUSTS.index(batch.sent.trust),
-        pack([dict(batch.health)], pool) if batch.health else None,
-    ]
-    return [*head, *_columns(records, sent, dictionary, pool)] if records else head
+    rare = _rare_of_batch(batch, first, pool)
+    always: list[Item] = []
+    bodies: list[Item] = []
+    if records:
+        photos = _pack_photos(records, pool)
+        always = [
+            _pack_names([record.subject for record in records], pool),
+            _pack_names([record.author for record in records], pool),
+            _pack_times([float(record.at.utc_s) for record in records], sent, pool),
+            _pack_times([float(record.received.utc_s) for record in records], sent, pool),
+        ]
+        group_of, bodies = _pack_groups(records, dictionary, pool)
+        rare |= {**_rare(records, pool), "places": photos, "group": pack(group_of, pool)}
+    kept = [key for key, item in rare.items() if not _same(item, _USUAL[key])]
+    ordered = [key for key in _USUAL if key in kept]
+    bits = sum(1 << place for place, key in enumerate(_USUAL) if key in kept)
+    short = int(sent) if sent.is_integer() and abs(sent) < MOST else sent
+    head = [bits, len(records), first, short]
+    return [*head, *always, *(rare[key] for key in ordered), *bodies]
 
 
-def _columns(
-    records: Sequence[Record], sent: float, dictionary: Dictionary, pool: Pool
-) -> list[Item]:
-    """Which rare columns stand here (a bit each), the columns that always do, the rare, bodies."""
-    rare = {"places": _pack_photos(records, pool), **_rare(records, pool)}
-    groups = _groups(records, dictionary)
-    of = {at: place for place, members in enumerate(groups.values()) for at in members}
-    rare["group"] = pack([of[at] for at in range(len(records))], pool)
-    kept = [key for key, usual in _USUAL.items() if not _same(rare[key], usual)]
-    return [
-        sum(1 << place for place, key in enumerate(_USUAL) if key in kept),
-        _pack_names([record.subject for record in records], pool),
-        _pack_names([record.author for record in records], pool),
-        _pack_times([float(record.at.utc_s) for record in records], sent, pool),
-        _pack_times([float(record.received.utc_s) for record in records], sent, pool),
-        *(rare[key] for key in kept),
-        *(
-            _pack_group(key, [records[at] for at in members], dictionary, pool)
-            for key, members in groups.items()
-        ),
-    ]
+def _rare_of_batch(batch: RecordBatch, first: int, pool: Pool) -> dict[str, Item]:
+    last = batch.records[-1].seq if batch.records else batch.acknowledged
+    return {
+        "health": pack([dict(batch.health)], pool) if batch.health else None,
+        "behind": batch.last - last,
+        "ahead": first - 1 - batch.acknowledged,
+        "epoch": batch.stream.epoch,
+        "base": batch.stream.base,
+        "sent_trust": TRUSTS.index(batch.sent.trust),
+    }
 
 
 def _rare(records: Sequence[Record], pool: Pool) -> dict[str, Item]:
@@ -137,25 +148,30 @@ def _pack_times(times: Sequence[float], sent: float, pool: Pool) -> Item:
     return offsets if digits == _MS_DIGITS else [Code.OTHER, digits, offsets]
 
 
-def _groups(records: Sequence[Record], dictionary: Dictionary) -> dict[Any, list[int]]:
-    """Places of the records whose bodies are written together: of one layout, or alike.
+def _pack_groups(
+    records: Sequence[Record], known: Dictionary, pool: Pool
+) -> tuple[list[int], list[Item]]:
+    """The group of each record, and the bodies of each group, written together.
 
-    Keys are the place of a layout, or else anything that tells bodies of other keys apart.
+    A group is of one layout, or of records that look alike.
     """
-    layouts = {(each.form, each.version): at for at, each in enumerate(dictionary.layouts)}
-    groups: dict[Any, list[int]] = {}
-    for at, record in enumerate(records):
+    layouts = {(each.form, each.version): at for at, each in enumerate(known.layouts)}
+    members: dict[Any, list[Record]] = {}
+    places: dict[Any, int] = {}
+    group_of = []
+    for record in records:
         named = str(record.body.get("form")), str(record.body.get("version"))
-        place = None if record.kind is not Kind.OBSERVATION else _layout_of(record, layouts)
-        fits = place is not None and dictionary.layouts[place].fits(record.body)
+        place = _layout_of(record, layouts)
+        fits = place is not None and known.layouts[place].fits(record.body)
         key = place if fits else (record.kind, record.erased, *named)
-        groups.setdefault(key, []).append(at)
-    return groups
+        group_of.append(places.setdefault(key, len(places)))
+        members.setdefault(key, []).append(record)
+    return group_of, [_pack_group(key, own, known, pool) for key, own in members.items()]
 
 
 def _layout_of(record: Record, layouts: Mapping[tuple[str, int], int]) -> int | None:
     form, version = record.body.get("form"), record.body.get("version")
-    if type(form) is not str or type(version) is not int:
+    if record.kind is not Kind.OBSERVATION or type(form) is not str or type(version) is not int:
         return None
     return layouts.get((form, version))
 
@@ -172,7 +188,9 @@ def _pack_group(key: Any, records: Sequence[Record], known: Dictionary, pool: Po
 # --- reading -------------------------------------------------------------------------------------
 
 
-def batch_of(items: Item, node: str, dictionary: Dictionary, read: Read) -> RecordBatch:
+def batch_of(
+    items: Item, node: str, token: bytes, dictionary: Dictionary, read: Read
+) -> RecordBatch:
     """The batch that `items_of` wrote.
 
     Raises:
@@ -180,36 +198,48 @@ def batch_of(items: Item, node: str, dictionary: Dictionary, read: Read) -> Reco
     """
     if type(items) is not list or len(items) < _HEAD:
         raise Unfit("not a list of columns")
-    epoch, token, base, n, first, ahead, behind, sent, trust, health = items[:_HEAD]
-    for number in (epoch, base, first, ahead, behind):
-        whole(number)
-    if type(token) is not bytes or type(sent) not in (int, float):
-        raise Unfit("a batch without a token or a time")
-    if (whole(n, 0, MAX_RECORDS) == 0) != (len(items) == _HEAD):
-        raise Unfit("columns without records, or records without columns")
-    at = Instant(float(sent), TRUSTS[whole(trust, 0, len(TRUSTS) - 1)])
-    records = _records(items[_HEAD:], n, first, at.utc_s, dictionary, read) if n else ()
-    last = (records[-1].seq if records else first - 1) + behind
-    said = {} if health is None else unpack(health, 1, read)[0]
-    if type(said) is not dict:
+    bits, n, first, sent = items[:_HEAD]
+    if type(sent) not in (int, float):
+        raise Unfit("a batch without a time")
+    start = _HEAD + _ALWAYS * bool(whole(n, 0, MAX_RECORDS))
+    limit = len(_USUAL) if n else _BATCH
+    present = [key for place, key in enumerate(_USUAL) if whole(bits, 0) >> place & 1]
+    if bits >> limit or len(items) < start + len(present):
+        raise Unfit("columns are missing, or stand where none should")
+    rare = {**_USUAL, **dict(zip(present, items[start : start + len(present)], strict=True))}
+    at = Instant(float(sent), TRUSTS[whole(rare["sent_trust"], 0, len(TRUSTS) - 1)])
+    bodies = items[start + len(present) :]
+    if bool(n) != bool(bodies):
+        raise Unfit("bodies without records, or records without")
+    always = items[_HEAD:start]
+    records = _records(always, rare, bodies, n, whole(first, 1), at.utc_s, dictionary, read)
+    health = {} if rare["health"] is None else unpack(rare["health"], 1, read)[0]
+    if type(health) is not dict:
         raise Unfit("health that is no map")
-    acknowledged = whole(first - 1 - ahead, 0)
-    stream = Stream(node, epoch, token, whole(base, 0))
-    return RecordBatch(stream, whole(last, 0), acknowledged, at, records, said)
+    last = records[-1].seq if records else first - 1
+    stream = Stream(node, whole(rare["epoch"], 0), token, whole(rare["base"], 0))
+    latest = whole(last + whole(rare["behind"]), 0)
+    return RecordBatch(
+        stream, latest, whole(first - 1 - whole(rare["ahead"]), 0), at, records, health
+    )
 
 
 def _records(
-    items: list[Item], n: int, first: int, sent: float, dictionary: Dictionary, read: Read
+    always: list[Item],
+    rare: Mapping[str, Item],
+    groups: list[Item],
+    n: int,
+    first: int,
+    sent: float,
+    dictionary: Dictionary,
+    read: Read,
 ) -> tuple[Record, ...]:
-    if len(items) < _ALWAYS:
-        raise Unfit("columns are missing")
-    bits = whole(items[0], 0, (1 << len(_USUAL)) - 1)
-    present = [key for place, key in enumerate(_USUAL) if bits >> place & 1]
-    rare = {**_USUAL, **dict(zip(present, items[_ALWAYS:], strict=False))}
-    subjects, authors = (_unpack_names(item, n, read) for item in items[1:3])
-    at, received = (_unpack_times(item, n, sent, read) for item in items[3:5])
+    if not n:
+        return ()
+    subjects, authors = (_unpack_names(item, n, read) for item in always[:2])
+    at, received = (_unpack_times(item, n, sent, read) for item in always[2:])
     gaps = flat_ints(rare["gap"], max(1, n - 1), read)
-    seqs = list(accumulate(gaps[: n - 1], lambda seq, gap: seq + gap + 1, initial=whole(first, 1)))
+    seqs = list(accumulate(gaps[: n - 1], lambda seq, gap: seq + gap + 1, initial=first))
     whole(seqs[-1], 1)
     revs = flat_ints(rare["rev"], n, read, 0, ERASED_REV)
     kinds = flat_ints(rare["kind"], n, read, 0, len(KINDS) - 1)
@@ -220,7 +250,6 @@ def _records(
     coarse = unpack(rare["coarse"], n, read)
     if any(type(each) is not bool for each in coarse):
         raise Unfit("coarse is neither yes nor no")
-    groups = items[_ALWAYS + len(present) :]
     bodies = _unpack_groups(groups, rare["group"], photos, dictionary, read)
     return tuple(
         Record(

@@ -18,6 +18,7 @@ from sync.record_columns import batch_of, items_of
 from sync.types import Record, RecordBatch, Refusal
 
 MAX_PLAIN = 4 << 20
+TOKEN_BYTES = 8
 _STORED, _ZSTD = 0, 1
 _LEVEL = 19
 _FORMAT = zstandard.FORMAT_ZSTD1_MAGICLESS
@@ -39,7 +40,7 @@ def encode(batch: RecordBatch, dictionary: Dictionary) -> bytes:
     method, rest = (_ZSTD, packed) if len(packed) < len(plain) else (_STORED, plain)
     ids, hashes = pool.raw()
     head = bytes([method]) + _count(len(ids)) + _count(len(hashes))
-    payload = head + b"".join((*ids, *hashes)) + rest
+    payload = head + batch.stream.token + b"".join((*ids, *hashes)) + rest
     if not _is_same(_decode(payload, batch.stream.node, dictionary), batch):
         raise ValueError("it would not come back the same")
     return payload
@@ -73,6 +74,7 @@ def _decode(payload: bytes, node: str, dictionary: Dictionary) -> RecordBatch:
         raise Unfit("written in no known way")
     n_ids, at = _read_count(payload, 1)
     n_hashes, at = _read_count(payload, at)
+    token, at = payload[at : at + TOKEN_BYTES], at + TOKEN_BYTES
     middle = at + n_ids * ID_BYTES
     end = middle + n_hashes * HASH_BYTES
     if end > len(payload):
@@ -81,7 +83,7 @@ def _decode(payload: bytes, node: str, dictionary: Dictionary) -> RecordBatch:
     hashes = [payload[i : i + HASH_BYTES].hex() for i in range(middle, end, HASH_BYTES)]
     rest = payload[end:]
     plain = rest if payload[0] == _STORED else _unzipped(rest, dictionary)
-    return batch_of(load(plain), node, dictionary, Read(ids, hashes))
+    return batch_of(load(plain), node, token, dictionary, Read(ids, hashes))
 
 
 def _unzipped(data: bytes, dictionary: Dictionary) -> bytes:

@@ -23,6 +23,7 @@ from pathlib import Path
 import pytest
 
 from sync.hub.app import Hub, open_hub
+from sync.hub.blobs import close_file_system
 from sync.hub.settings import HubSettings
 
 _POSTGRES_ABSENT = "no PostgreSQL on this machine"
@@ -148,8 +149,10 @@ class S3:
     _ports: list[int] = field(default_factory=list)
 
     def start(self) -> None:
-        self._ports = self._ports or [free_port() for _ in range(7)]
-        master, master_rpc, volume, volume_rpc, filer, filer_rpc, s3_rpc = map(str, self._ports)
+        self._ports = self._ports or [free_port() for _ in range(9)]
+        master, master_rpc, volume, volume_rpc, filer, filer_rpc, s3_rpc, more, other = map(
+            str, self._ports
+        )
         program = Path(sys.executable).with_name("weed")
         options = {
             "dir": str(self.folder),
@@ -162,11 +165,13 @@ class S3:
             "master.telemetry": "false",
             "volume.port": volume,
             "volume.port.grpc": volume_rpc,
-            "volume.max": "20",
+            "volume.max": "100",
             "filer.port": filer,
             "filer.port.grpc": filer_rpc,
             "s3.port": str(self.port),
             "s3.port.grpc": s3_rpc,
+            "s3.port.iceberg": more,
+            "s3.port.lance": other,
             "s3.config": str(self._config()),
         }
         words = [f"-{key}={value}" for key, value in options.items()]
@@ -179,20 +184,16 @@ class S3:
     def stop(self) -> None:
         """Gone from the network; what it has stays on its disk."""
         if self._process is not None:
-            self._process.send_signal(signal.SIGTERM)
-            try:
-                self._process.wait(30)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+            self._process.kill()
+            self._process.wait()
             self._process = None
 
     def new_bucket(self) -> str:
-        """The URL of an empty one, as ``--blobs`` takes it; the keys are in the environment."""
+        """An empty place, as ``--blobs`` takes it; the keys are in the environment."""
         import s3fs
 
         self._buckets += 1
-        name = f"hub{self._buckets}"
+        name = "hub"  # one: the server sets volumes aside for each
         endpoint = f"http://127.0.0.1:{self.port}"
         end = time.monotonic() + _START_S
         while True:  # it listens before it can keep anything
@@ -202,7 +203,8 @@ class S3:
                     system.mkdir(name)
                 system.pipe_file(f"{name}/probe", b"probe")
                 system.rm_file(f"{name}/probe")
-                return f"s3://{name}/photos?endpoint_url={endpoint}"
+                close_file_system(system)
+                return f"s3://{name}/{self._buckets}?endpoint_url={endpoint}"
             except OSError:
                 if time.monotonic() > end:
                     raise
@@ -255,6 +257,7 @@ def hub_on(settings: HubSettings) -> Iterator[Hub]:
         yield hub
     finally:
         hub.database.close()
+        hub.blobs.close()
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.error import HTTPError
 
@@ -35,9 +36,8 @@ def test_migrations_make_the_tables_of_tables_py(any_hub: Hub) -> None:  # noqa:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         ours = set(METADATA.tables)
         found = compare_metadata(context, METADATA)
-    assert not [
-        each for each in found if not (each[0] == "remove_table" and each[1].name not in ours)
-    ]
+    theirs = [f for f in found if f[0] == "remove_table" and f[1].name not in ours]
+    assert [each for each in found if each not in theirs] == []
 
 
 def test_processes_that_start_at_once_agree_on_one_hub(any_hub: Hub) -> None:  # noqa: F811
@@ -75,11 +75,13 @@ def test_a_database_that_is_away_is_named(tmp_path: Path) -> None:
 
 
 @pytest.fixture(params=["folder", "s3"])
-def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> Blobs:
-    if request.param == "folder":
-        return Blobs(str(tmp_path / "blobs"))
-    server: S3 = request.getfixturevalue("s3_server")
-    return Blobs(server.new_bucket())
+def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Blobs]:
+    url = str(tmp_path / "blobs")
+    if request.param == "s3":
+        url = request.getfixturevalue("s3_server").new_bucket()
+    made = Blobs(url)
+    yield made
+    made.close()
 
 
 def test_blobs_keep_replace_and_remove(blobs: Blobs) -> None:
@@ -106,4 +108,5 @@ def test_a_name_that_is_a_path_trick_is_refused(blobs: Blobs, name: str) -> None
 def test_a_hub_is_served_on_postgresql_and_s3(served_big_hub: ServedHub) -> None:  # noqa: F811
     with pytest.raises(HTTPError) as caught:
         urllib.request.urlopen(f"{served_big_hub.url}/nothing")
+    caught.value.close()
     assert caught.value.code == 404

@@ -117,7 +117,14 @@ def _cell(event: Event, column: Column, exact: bool) -> Cell:
             return _META[column.name](event)
         return _coordinate(event.body.get("place"), column.name, exact)
     values = event.body.get("values")
-    value = values.get(column.question.id) if isinstance(values, Mapping) else None
+    return answer(values if isinstance(values, Mapping) else {}, column, exact)
+
+
+def answer(values: Mapping[str, Any], column: Column, exact: bool = False) -> Cell:
+    """The cell of one of `columns` that comes from a question, out of the answers of a record."""
+    if column.question is None:
+        raise ValueError(f"{column.name} comes from no question")
+    value = values.get(column.question.id)
     if column.part:
         return _coordinate(value, column.part, exact)
     if column.choice:
@@ -144,12 +151,13 @@ def csv_text(header: Sequence[str], lines: Iterable[Sequence[Cell]], *, bom: boo
     """
     file = io.StringIO()
     writer = csv.writer(file)
-    writer.writerow([_harmless(name) for name in header])
-    writer.writerows([_harmless(cell) for cell in line] for line in lines)
+    writer.writerow([harmless(name) for name in header])
+    writer.writerows([harmless(cell) for cell in line] for line in lines)
     return (_BOM if bom else "") + file.getvalue()
 
 
-def _harmless(cell: Cell) -> Cell:
+def harmless(cell: Cell) -> Cell:
+    """The cell with an apostrophe before what a spreadsheet would run as a formula."""
     if isinstance(cell, bool):
         return int(cell)
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell

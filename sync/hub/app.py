@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from typing import cast
 
 from flask import Blueprint, Flask, current_app
+from werkzeug.middleware.proxy_fix import ProxyFix
 
+from sync.hub.blob_removal import sweep
 from sync.hub.blobs import Blobs
 from sync.hub.database import Database
 from sync.hub.identity import HubIdentity, identity
 from sync.hub.settings import HubSettings
+from sync.hub.strangers import Strangers
 
 _NAME = "ghalla_hub"
 
@@ -23,14 +26,17 @@ class Hub:
     database: Database
     blobs: Blobs
     identity: HubIdentity
+    strangers: Strangers
 
 
 def _blueprints() -> list[Blueprint]:
     """Everything that the hub serves."""
+    from sync.hub.api_ogc import OGC
+    from sync.hub.api_pull import PULL
     from sync.hub.bundle_api import BUNDLE_API
     from sync.hub.node_api import NODE_API
 
-    return [NODE_API, BUNDLE_API]
+    return [NODE_API, BUNDLE_API, OGC, PULL]
 
 
 def open_hub(settings: HubSettings) -> Hub:
@@ -43,15 +49,26 @@ def open_hub(settings: HubSettings) -> Hub:
     database = Database(settings.database)
     database.migrate()
     blobs = Blobs(settings.blobs, settings.spare_bytes)
-    return Hub(settings, database, blobs, identity(database))
+    sweep(database, blobs)
+    strangers = Strangers(settings.strangers_a_minute)
+    return Hub(settings, database, blobs, identity(database), strangers)
 
 
 def create_hub(settings: HubSettings) -> Flask:
     """The app; raises as `open_hub`."""
     app = Flask(__name__)
     app.extensions[_NAME] = open_hub(settings)
+    if settings.proxies:
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
+            app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies, x_host=settings.proxies
+        )
     for blueprint in _blueprints():
         app.register_blueprint(blueprint)
+    from sync.hub.pages import init_pages
+    from sync.hub.people_web import init_people
+
+    init_people(app)
+    init_pages(app)
     return app
 
 

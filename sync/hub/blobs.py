@@ -116,6 +116,12 @@ class Blobs:
                 return []
             return sorted(path.removeprefix(root + "/") for path in paths)
 
+    def close(self) -> None:
+        """Let go of connections; the next call makes new ones."""
+        if self._open is not None:
+            close_file_system(self._open[0])
+            self._open = None
+
     @property
     def _fs(self) -> Any:
         """Opened late, so that each process of a hub has its own."""
@@ -162,11 +168,18 @@ def _file_system(url: str, options: dict[str, Any]) -> tuple[Any, str]:
     try:
         from fsspec.core import url_to_fs
 
-        system, root = url_to_fs(url, **options)
+        system, root = url_to_fs(url, skip_instance_cache=True, **options)
     except (ImportError, ValueError) as error:
         raise KeeperError("hub_blobs", f"no such place for photos: {error}") from error
     system.retries = 2  # s3fs: else it tries for minutes while the node waits
     return system, root.rstrip("/")
+
+
+def close_file_system(system: Any) -> None:
+    """End the connections of an `fsspec` file system that has some (s3fs leaves them to chance)."""
+    connected = getattr(system, "_s3", None)
+    if connected is not None:
+        system.close_session(system.loop, connected)
 
 
 def _of_the_other_side(error: Exception) -> bool:

@@ -1,10 +1,8 @@
-"""Who a node's request comes from, and how often strangers may knock."""
+"""Who a node's request comes from."""
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass, field
-from threading import Lock
+from dataclasses import dataclass
 
 from flask import Request, request
 from sqlalchemy import select
@@ -21,13 +19,12 @@ MOST_BODY = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class NodeRow:
-    """A node that may speak.  ``clock_off_s`` is the hub's time less the node's."""
+    """A node that may speak."""
 
     id: str
     organisation: str
     region: str
     key: PublicKey
-    clock_off_s: float = 0.0
 
 
 def node_of_request() -> NodeRow:
@@ -65,8 +62,7 @@ def _checked(asked: Request) -> NodeRow:
         node.key.check(message, signed.signature)
     except PublisherError as error:
         raise HubError(Refusal.BAD_SIGNATURE, str(error)) from error
-    off = time.time() - signed.time_s
-    return NodeRow(node.id, node.organisation, node.region, node.key, off)
+    return node
 
 
 def _word(asked: Request) -> str:
@@ -75,30 +71,3 @@ def _word(asked: Request) -> str:
     if (asked.content_length or 0) > MOST_BODY:
         raise HubError(Refusal.TOO_LARGE, "the request is too large")
     return body_word(asked.get_data(cache=True))
-
-
-@dataclass(slots=True)
-class Strangers:
-    """How many requests from one address were refused within a minute; of this process alone."""
-
-    most: int
-    _counts: dict[str, int] = field(default_factory=dict)
-    _minute: int = 0
-    _lock: Lock = field(default_factory=Lock)
-
-    def note(self, address: str) -> None:
-        """One more from there was refused."""
-        with self._lock:
-            self._turn()
-            self._counts[address] = self._counts.get(address, 0) + 1
-
-    def waits(self, address: str) -> bool:
-        """Whether that address is to come back in a minute."""
-        with self._lock:
-            self._turn()
-            return self._counts.get(address, 0) >= self.most
-
-    def _turn(self) -> None:
-        minute = int(time.monotonic() // 60)
-        if minute != self._minute:
-            self._minute, self._counts = minute, {}

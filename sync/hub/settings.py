@@ -14,7 +14,7 @@ class HubSettings:
     ``most_photo_bytes`` is the largest rendition taken over the network, ``quota_bytes`` what one
     node's photos may weigh together, ``spare_bytes`` what must stay free on the disk of the blobs
     where they are a folder.  ``strangers_a_minute``: refused requests from one address before it is
-    told to wait.
+    told to wait.  ``proxies`` is how many stand before the hub and say who asks.
     """
 
     database: str
@@ -23,3 +23,4 @@ class HubSettings:
     quota_bytes: int = 20_000 * MIB
     spare_bytes: int = 64 * MIB
     strangers_a_minute: int = 60
+    proxies: int = 0

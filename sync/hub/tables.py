@@ -136,8 +136,8 @@ REFUSED = Table(
 PHOTOS = Table(
     "photos",
     METADATA,
-    Column("sha256", String(64), primary_key=True),
     Column("node", String(36), primary_key=True),
+    Column("sha256", String(64), primary_key=True),
     Column("photo", String(64), nullable=False, index=True),
     Column("rendition", String(8), nullable=False),
     Column("length", BigInteger, nullable=False),
@@ -149,8 +149,8 @@ PHOTOS = Table(
 PHOTO_PARTS = Table(
     "photo_parts",
     METADATA,
-    Column("sha256", String(64), primary_key=True),
     Column("node", String(36), primary_key=True),
+    Column("sha256", String(64), primary_key=True),
     Column("offset", BigInteger, primary_key=True),
     Column("length", BigInteger, nullable=False),
     Column("blob", String(200), nullable=False),

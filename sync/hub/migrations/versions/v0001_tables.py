@@ -97,7 +97,7 @@ def upgrade() -> None:
         sa.Column("offset", sa.BigInteger(), nullable=False),
         sa.Column("length", sa.BigInteger(), nullable=False),
         sa.Column("blob", sa.String(length=200), nullable=False),
-        sa.PrimaryKeyConstraint("sha256", "node", "offset"),
+        sa.PrimaryKeyConstraint("node", "sha256", "offset"),
     )
     op.create_table(
         "photos",
@@ -108,7 +108,7 @@ def upgrade() -> None:
         sa.Column("length", sa.BigInteger(), nullable=False),
         sa.Column("offset", sa.BigInteger(), nullable=False),
         sa.Column("whole_s", sa.Float(), nullable=True),
-        sa.PrimaryKeyConstraint("sha256", "node"),
+        sa.PrimaryKeyConstraint("node", "sha256"),
     )
     op.create_index(op.f("ix_photos_photo"), "photos", ["photo"], unique=False)
     op.create_table(

@@ -1,0 +1,137 @@
+"""What an erasure means at the hub: records emptied, in all epochs, and photos removed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, delete, select, tuple_
+
+from field_data.events import Kind
+from sync.hub.blob_removal import doom, insert_or_leave
+from sync.hub.event_store import held, photos_in_use
+from sync.hub.rows import Key, Row, empty_row
+from sync.hub.streams import Numbering
+from sync.hub.tables import ERASED_PHOTOS, EVENTS, PHOTO_PARTS, PHOTOS, REFUSED
+from sync.types import ERASED_REV, RecordBatch
+
+_SHA256_LETTERS = 64
+
+
+@dataclass(slots=True)
+class Gone:
+    """What goes with a batch: numbers emptied, photos that may have lost their last record."""
+
+    keys: set[Key] = field(default_factory=set)
+    photos: set[str] = field(default_factory=set)
+
+    def finish(
+        self,
+        connection: Connection,
+        node: str,
+        before: Mapping[Key, Row],
+        written: Mapping[Key, Row],
+    ) -> bool:
+        """Once the rows are written: photos that nothing names go; whether blobs are to go."""
+        named = {photo for row in written.values() for photo in row["photos"]}
+        if named:  # named again, by a consent that was given again
+            c = ERASED_PHOTOS.c
+            connection.execute(delete(ERASED_PHOTOS).where(c.node == node, c.photo.in_(named)))
+        for row in before.values():
+            self.photos |= set(row["photos"]) - named
+        self.keys |= {key for key, row in written.items() if row["rev"] == ERASED_REV}
+        if self.keys:
+            where = tuple_(REFUSED.c.epoch, REFUSED.c.seq).in_(self.keys)
+            connection.execute(delete(REFUSED).where(REFUSED.c.node == node, where))
+        if not self.photos:
+            return False
+        return _remove_photos(connection, node, self.photos - set(photos_in_use(connection, node)))
+
+
+def erase(
+    connection: Connection, batch: RecordBatch, numbers: Numbering, written: dict[Key, Row]
+) -> Gone:
+    """Empty what the erasures among the records name; ``written`` gets the empty rows."""
+    gone, node = Gone(), batch.stream.node
+    orders = [r for r in batch.records if r.kind is Kind.ERASURE and not r.erased]
+    orders = [r for r in orders if (numbers.owner(r.seq), r.seq) in written]
+    for key in (key for key, row in written.items() if row["rev"] == ERASED_REV):
+        gone.keys.add(key)
+    for order in orders:
+        seqs = _numbers(order.body.get("seqs"), batch.last)
+        gone.keys |= {(numbers.owner(seq), seq) for seq in seqs}
+        gone.photos |= set(_hashes(order.body.get("photos")))
+    if not gone.keys and not gone.photos:
+        return gone
+    rows = held(connection, node, gone.keys)
+    if len(numbers.spans) > 1 or _epochs(connection, node) > 1:
+        subjects = {order.subject for order in orders}
+        subjects |= {row["subject"] for row in rows.values()} - {""} if orders else set()
+        rows |= _elsewhere(connection, node, numbers, gone.keys, rows, subjects)
+    for key in gone.keys | rows.keys():
+        was = rows.get(key) or written.get(key)
+        gone.photos |= set(was["photos"]) if was else set()
+        written[key] = empty_row(node, *key, was["kind"] if was else "")
+    gone.keys |= rows.keys()
+    return gone
+
+
+def _epochs(connection: Connection, node: str) -> int:
+    found = select(EVENTS.c.epoch).where(EVENTS.c.node == node, EVENTS.c.epoch > 0).limit(1)
+    return 2 if connection.execute(found).first() else 1
+
+
+def _elsewhere(
+    connection: Connection,
+    node: str,
+    numbers: Numbering,
+    keys: Iterable[Key],
+    rows: Mapping[Key, Row],
+    subjects: set[str],
+) -> dict[Key, Row]:
+    """The same records of other epochs, and what of the subjects only other epochs know."""
+    names = {f"{epoch}:{seq}" for epoch, seq in keys}
+    names |= {row["same_as"] for row in rows.values() if row["same_as"]}
+    found = _rows(connection, node, EVENTS.c.same_as.in_(names))
+    found |= held(connection, node, [_key(name) for name in names])
+    orphans = _rows(connection, node, EVENTS.c.subject.in_(subjects - {""}))
+    return found | {key: row for key, row in orphans.items() if numbers.owner(key[1]) != key[0]}
+
+
+def _rows(connection: Connection, node: str, where: ColumnElement[bool]) -> dict[Key, Row]:
+    rows = connection.execute(
+        select(EVENTS).where(EVENTS.c.node == node, EVENTS.c.rev < ERASED_REV, where)
+    )
+    return {(row["epoch"], row["seq"]): dict(row) for row in rows.mappings()}
+
+
+def _key(name: str) -> Key:
+    epoch, seq = name.split(":")
+    return int(epoch), int(seq)
+
+
+def _remove_photos(connection: Connection, node: str, photos: set[str]) -> bool:
+    if not photos:
+        return False
+    rows = [{"node": node, "photo": photo} for photo in photos]
+    connection.execute(insert_or_leave(connection, ERASED_PHOTOS), rows)
+    c, p = PHOTOS.c, PHOTO_PARTS.c
+    mine = (c.node == node, c.photo.in_(photos))
+    renditions = list(connection.execute(select(c.sha256).where(*mine)).scalars())
+    parts = (p.node == node, p.sha256.in_(renditions))
+    blobs = list(connection.execute(select(p.blob).where(*parts)).scalars())
+    connection.execute(delete(PHOTO_PARTS).where(*parts))
+    connection.execute(delete(PHOTOS).where(*mine))
+    return doom(connection, [*blobs, *(f"photos/{node}/{sha}" for sha in renditions)])
+
+
+def _numbers(said: Any, last: int) -> list[int]:
+    """Numbers of an erasure's body; what is none is passed over."""
+    listed = said if isinstance(said, list) else []
+    return [each for each in listed if type(each) is int and 0 < each <= last]
+
+
+def _hashes(said: Any) -> list[str]:
+    listed = said if isinstance(said, list) else []
+    return [each for each in listed if isinstance(each, str) and len(each) == _SHA256_LETTERS]

@@ -1,0 +1,1 @@
+"""How dictionaries are made; nothing that runs imports it."""
