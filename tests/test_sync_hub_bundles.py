@@ -360,7 +360,7 @@ def test_strangers_the_revoked_and_nodes_that_it_is_not_for_get_nothing(
     stranger = replace(pair.phone, key=STRANGER)
     assert code(stranger, "/n/1/bundles") == "bad_signature"
     assert code(replace(pair.phone, node=new_id()), "/n/1/bundles") == "unknown_node"
-    assert pair.app.test_client().get("/n/1/bundles").status_code == 401
+    assert pair.app.test_client().get("/n/1/bundles").status_code == 403
     with pair.hub.database.writing() as connection:
         connection.execute(NODES.update().values(revoked_s=1.0))
     assert code(pair.phone, "/n/1/bundles") == "revoked"

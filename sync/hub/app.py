@@ -31,12 +31,12 @@ class Hub:
 
 def _blueprints() -> list[Blueprint]:
     """Everything that the hub serves."""
+    from sync.hub import bundle_api as _bundles  # noqa: F401 (adds its routes to the nodes')
     from sync.hub.api_ogc import OGC
     from sync.hub.api_pull import PULL
-    from sync.hub.bundle_api import BUNDLE_API
     from sync.hub.node_api import NODE_API
 
-    return [NODE_API, BUNDLE_API, OGC, PULL]
+    return [NODE_API, OGC, PULL]
 
 
 def open_hub(settings: HubSettings) -> Hub:

@@ -1,4 +1,7 @@
-"""What comes down: offers, bundles in ranges, roots, and what nodes report (docs/sync.md)."""
+"""What comes down: offers, bundles in ranges, roots, and what nodes report (docs/sync.md).
+
+Adds its routes to those of :mod:`sync.hub.node_api`.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,10 @@ import re
 from collections.abc import Iterator
 
 import cbor2
-from flask import Blueprint, Response, request
+from flask import Response, request
 from sqlalchemy import select
 
-from field_data.errors import GhallaError, HubError, NetworkError, PersonError
+from field_data.errors import HubError, PersonError
 from sync.bundle_manifest import Place
 from sync.hub.app import this_hub
 from sync.hub.blobs import Blobs
@@ -23,28 +26,11 @@ from sync.hub.bundle_store import (
     roots_after,
 )
 from sync.hub.gate import NodeRow, node_of_request
+from sync.hub.node_api import CBOR, NODE_API
 from sync.hub.tables import NODES
-from sync.types import Refusal
 
-BUNDLE_API = Blueprint("bundle_api", __name__, url_prefix="/n/1")
-_CBOR = "application/cbor"
 _PIECE = 64 * 1024
 _RANGE = re.compile(r"bytes=(\d{1,15})-(\d{0,15})")
-_STATUSES = {
-    Refusal.UNKNOWN_NODE: 401,
-    Refusal.BAD_SIGNATURE: 401,
-    Refusal.REVOKED: 403,
-    Refusal.TOO_LARGE: 413,
-    "unknown_bundle": 404,
-    "bad_range": 416,
-}
-
-
-@BUNDLE_API.errorhandler(GhallaError)
-def _refused(error: GhallaError) -> Response:
-    status = 503 if isinstance(error, NetworkError) else _STATUSES.get(error.code, 400)
-    told = {"reason": error.code, "detail": str(error)}
-    return Response(cbor2.dumps(told), status, mimetype=_CBOR)
 
 
 def _place(node: NodeRow) -> Place:
@@ -56,7 +42,7 @@ def _place(node: NodeRow) -> Place:
     return Place(node.id, str(hardware), str(software), node.organisation, node.region)
 
 
-@BUNDLE_API.get("/bundles")
+@NODE_API.get("/bundles")
 def listed() -> Response:
     """What this node may have now, and the version of the newest root."""
     place = _place(node_of_request())
@@ -73,19 +59,19 @@ def listed() -> Response:
         "root": signed.root.version if signed else 0,
         "bundles": bundles,
     }
-    return Response(cbor2.dumps(said), mimetype=_CBOR)
+    return Response(cbor2.dumps(said), content_type=CBOR)
 
 
-@BUNDLE_API.get("/roots/<int:after>")
+@NODE_API.get("/roots/<int:after>")
 def roots(after: int) -> Response:
     """The chain of roots behind a version."""
     node_of_request()
     with this_hub().database.reading() as connection:
         chain = roots_after(connection, min(after, 1 << 31))
-    return Response(cbor2.dumps(chain), mimetype=_CBOR)
+    return Response(cbor2.dumps(chain), content_type=CBOR)
 
 
-@BUNDLE_API.get("/bundles/<sha256>")
+@NODE_API.get("/bundles/<sha256>")
 def part(sha256: str) -> Response:
     """A bundle, or a range of it, to a node that it is offered to."""
     place = _place(node_of_request())
@@ -124,7 +110,7 @@ def _read(blobs: Blobs, found: Published, start: int, stop: int) -> Iterator[byt
             yield piece
 
 
-@BUNDLE_API.post("/reports")
+@NODE_API.post("/reports")
 def reports() -> Response:
     """What became of bundles on this node."""
     node = node_of_request()
