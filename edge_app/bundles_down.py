@@ -7,13 +7,15 @@ time goes on where it was.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Protocol
 
 import cbor2
 
-from edge_app.bundles_node import NodeBundles, note_place
+from edge_app.bundle_place import note_place, place_of
+from edge_app.bundles_node import NodeBundles
 from edge_app.settings import MB, read_settings
 from field_data.errors import GhallaError, HubError, NetworkError, PublisherError
 from sync.bundle_manifest import parse_head
@@ -21,6 +23,8 @@ from sync.fetch import Offer, fetch, forget_others
 from sync.roots import SignedRoot, parse_signed, root_of, update_root
 
 _MOST_OFFERS = 100
+# Bytes on the wire for each of a body, and what asking and telling cost.
+_ON_TOP, _LISTS = 1.15, 4000
 # Of a report, all but whether it was told.
 _TELLS = ("id", "outcome", "kind", "name", "version", "bundle", "code", "reason", "at_s")
 
@@ -67,6 +71,17 @@ class _Ranges:
         if reply.status != 206:
             raise _refused(reply)
         return reply.body
+
+
+def after_up(home: Path, node: str) -> Callable[[Any], None]:
+    """What a run of the client (`sync.client.Client.after_up`) does when everything is up."""
+
+    def come(hub: Any) -> None:
+        left = hub.link.allowance.left_bytes(hub.link.spent)
+        most = None if left is None else max(0, int(left / _ON_TOP) - _LISTS)
+        come_down(NodeBundles(home, place_of(home, node)), hub, most)
+
+    return come
 
 
 def come_down(bundles: NodeBundles, hub: Hub, most: int | None = None) -> Came:

@@ -6,31 +6,28 @@ Nothing here needs the home's lock: a running node sees what changed and switche
 
 from __future__ import annotations
 
-import json
 import logging
-import platform
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edge_app.bundle_models import install_model, model_in, only_file
+from edge_app.bundle_place import place_of
 from edge_app.bundle_probes import PROBES
 from edge_app.settings import MB, read_settings
 from field_data.errors import GhallaError, KeeperError, PersonError, PublisherError
-from field_data.files import HomeLock, free_bytes, make_folder, write_atomic
+from field_data.files import HomeLock, free_bytes
 from sync.bundle_manifest import Place, Signed, check_for, in_share, verify_manifest
 from sync.bundle_reports import CONFIRMED, INSTALLED, REFUSED, ROLLED_BACK, Reports
 from sync.roots import Root, root_of, update_root
 from sync.slots import BUNDLES, Slot, Slots, Why, check_newer, confirmed, failed, rolled_back
 
 if TYPE_CHECKING:
-    from models.life import Life
     from sync.bundle_file import BundleFile
     from sync.roots import SignedRoot
 
-_MODEL, _PLACE = "model.json", "place.json"
 # Faults that lie with this node: the bundle may come again.
 _OURS = (KeeperError, PersonError)
 
@@ -137,7 +134,7 @@ class NodeBundles:
         manifest = bundle.manifest
         with self.slots.staged(bundle) as folder:
             if manifest.kind == "model":
-                self._install_model(folder)
+                install_model(self.home, folder)
             elif manifest.kind == "windows":
                 self._import_windows(folder)
             else:
@@ -147,25 +144,10 @@ class NodeBundles:
         if manifest.kind == "windows":  # nothing can crash: they are numbers in the archive
             self.confirm(manifest.kind, manifest.name)
 
-    def _install_model(self, folder: Path) -> None:
-        """Install and activate the package in a folder; its name and version stay there."""
-        from edge_app.local_photos import LocalJudge, reviewed_photos
-        from models.installation import activate, install
-
-        package = _only(folder, ".ghm")
-        keep = read_settings(self.home).min_free_mb * MB
-        header = install(self.home, package, keep_free=keep)
-        name, version = str(header["name"]), str(header["version"])
-        judge = LocalJudge(reviewed_photos(self.home))
-        # The number of the bundle only grows: its publisher may go back to an older model.
-        activate(self.home, name, version, downgrade=True, again=True, judge=judge)
-        package.unlink()
-        write_atomic(folder / _MODEL, json.dumps({"name": name, "version": version}).encode())
-
     def _import_windows(self, folder: Path) -> None:
         from edge_app.cli_packs import import_windows
 
-        pack = _only(folder, ".ghw")
+        pack = only_file(folder, ".ghw")
         with pack.open("rb") as file:
             import_windows(self.home, file)
         pack.unlink()
@@ -215,45 +197,10 @@ class NodeBundles:
         if kind == "model":
             from models.installation import rollback
 
-            rollback(self.home, self._model_of(name, slot)["name"])
+            rollback(self.home, model_in(self.slots.folder_of(kind, name, slot.active))[0])
         after = self.slots.change(kind, name, rolled_back)
         self.reports.add(ROLLED_BACK, kind, name, slot.active, slot.digest, "by_keeper")
         return after
-
-    def settle_models(self) -> None:
-        """Note what became of models that bundles brought: switched off, or proved."""
-        from models.registry import life_of
-
-        for (kind, name), slot in self.slots.all().items():
-            if kind == "model" and slot.active:
-                said = self._model_of(name, slot)
-                self._settle(name, slot, life_of(self.home, said["name"]), said["version"])
-
-    def _settle(self, name: str, slot: Slot, life: Life, version: str) -> None:
-        if life.active == version:
-            return
-        why = life.refused.get(version)
-        if why is not None:
-            self.fall("model", name, Why(why.code, why.reason))
-        else:  # the keeper chose another one
-            self.slots.change("model", name, rolled_back)
-            self.reports.add(ROLLED_BACK, "model", name, slot.active, slot.digest, "by_keeper")
-
-    def model_proved(self, name: str) -> bool:
-        """Whether the model of that bundle has answered a person."""
-        from models.registry import life_of
-
-        said = self._model_of(name, self.slots.get("model", name))
-        life = life_of(self.home, said["name"])
-        return life.active == said["version"] and life.confirmed
-
-    def _model_of(self, name: str, slot: Slot) -> dict[str, str]:
-        path = self.slots.folder_of("model", name, slot.active) / _MODEL
-        try:
-            said = json.loads(path.read_bytes())
-            return {"name": str(said["name"]), "version": str(said["version"])}
-        except (OSError, ValueError, TypeError, KeyError) as error:
-            raise KeeperError("bundle_state_damaged", f"{path}: {error}") from error
 
     def status(self) -> dict[str, Any]:
         """What is in use, on trial, refused; the root; the latest reports."""
@@ -292,36 +239,6 @@ _BEFORE_TRYING = frozenset(
 
 # Ordinary when a hub offers it again: not worth a word.
 _QUIET = frozenset({"bundle_old", "bundle_refused", "bundle_needs_newer", "bundle_not_for_us"})
-
-
-def _only(folder: Path, suffix: str) -> Path:
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    if len(files) != 1 or files[0].suffix != suffix:
-        raise PublisherError("bundle_other_file", f"such a bundle holds one file, *{suffix}")
-    return files[0]
-
-
-def place_of(home: Path, node: str) -> Place:
-    """What a node knows of itself."""
-    organisation, region = _enrolled(home)
-    return Place(node, platform.machine(), version_of("ghalla"), organisation, region)
-
-
-def _enrolled(home: Path) -> tuple[str | None, str | None]:
-    """Organisation and region, where a hub has told them."""
-    try:
-        said = json.loads((home / BUNDLES / _PLACE).read_bytes())
-        return str(said["organisation"]), str(said["region"])
-    except (OSError, ValueError, TypeError, KeyError):
-        return None, None
-
-
-def note_place(home: Path, organisation: str, region: str) -> None:
-    """What the hub says of this node, for bundles that come by USB."""
-    if _enrolled(home) != (organisation, region):
-        make_folder(home / BUNDLES)
-        said = {"organisation": organisation, "region": region}
-        write_atomic(home / BUNDLES / _PLACE, json.dumps(said).encode())
 
 
 def begin_bundles(home: Path) -> None:

@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask
 
 from edge_app.advice import Advice
-from edge_app.bundles_node import NodeBundles, place_of
+from edge_app.bundle_models import has_answered, settle_models
+from edge_app.bundle_place import place_of
+from edge_app.bundles_node import NodeBundles
 from edge_app.home_advice import advice_of
 from edge_app.home_forms import forms_of
 from edge_app.languages import LANGS
@@ -96,7 +98,7 @@ class LiveApp:
         models = [name for kind, name in trials if kind == "model"]
         if models:
             self._node.examine_model()
-            self.bundles.settle_models()
+            settle_models(self.bundles)
         others = [each for each in trials if each[0] != "model"]
         problem = self._health() if others else None
         if problem:
@@ -109,7 +111,7 @@ class LiveApp:
             self.bundles.confirm(kind, name)
         still = self._trials()  # a model that failed just now is on trial no more
         for name in models:
-            if ("model", name) in still and self.bundles.model_proved(name):
+            if ("model", name) in still and has_answered(self.bundles, name):
                 self.bundles.confirm("model", name)
 
     def _health(self) -> str | None:
@@ -135,7 +137,7 @@ class LiveApp:
         versions = self._in_use()
         self._since = time.monotonic()
         if versions == self._versions:
-            self.bundles.settle_models()
+            settle_models(self.bundles)
             return
         changed = [key for key, version in versions.items() if self._versions.get(key) != version]
         try:

@@ -16,7 +16,8 @@ from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 
 from edge_app import live_app, live_model, webassets
-from edge_app.bundles_node import NodeBundles, begin_bundles, bundles_of, place_of
+from edge_app.bundle_place import place_of
+from edge_app.bundles_node import NodeBundles, begin_bundles, bundles_of
 from edge_app.home_advice import advice_at_start
 from edge_app.live_app import LiveApp
 from edge_app.node import MODEL_FOLDER, FarmNode

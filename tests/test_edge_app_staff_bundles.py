@@ -13,7 +13,8 @@ from waitress.server import create_server
 
 from edge_app import bundle_words, webassets
 from edge_app.access.guard import COOKIE
-from edge_app.bundles_node import NodeBundles, place_of
+from edge_app.bundle_place import place_of
+from edge_app.bundles_node import NodeBundles
 from edge_app.languages import LANGS
 from field_data.audit_log import Action
 from field_data.errors import PublisherError

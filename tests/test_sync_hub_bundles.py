@@ -14,8 +14,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import insert, inspect
 
+from edge_app.bundle_place import place_of
 from edge_app.bundles_down import Came, come_down, tell
-from edge_app.bundles_node import NodeBundles, place_of
+from edge_app.bundles_node import NodeBundles
 from field_data.errors import GhallaError, HubError, NetworkError, PersonError, PublisherError
 from field_data.ids import new_id
 from sync.bundle_manifest import Place, Target

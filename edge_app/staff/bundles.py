@@ -7,7 +7,8 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from edge_app import bundle_words
 from edge_app.access.guard import ground, the_person
-from edge_app.bundles_node import NodeBundles, place_of
+from edge_app.bundle_place import place_of
+from edge_app.bundles_node import NodeBundles
 from edge_app.staff.blueprint import blueprint
 from edge_app.staff.page import page
 from field_data.audit_log import Action
