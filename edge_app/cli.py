@@ -35,6 +35,7 @@ from edge_app.cli_scale import scale as _scale  # noqa: F401 (adds itself to sce
 from edge_app.cli_scenes import scenes
 from edge_app.cli_series import series
 from edge_app.cli_sky import status as _status  # noqa: F401
+from edge_app.cli_sync import sync
 from edge_app.languages import LANGS
 from field_data.errors import KeeperError, PersonError
 
@@ -207,6 +208,7 @@ main.add_command(forms)
 main.add_command(observations)
 main.add_command(fields)
 main.add_command(farms)
+main.add_command(sync)
 main.add_command(hub)
 
 

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edge_app.cli_common import JSON, guarded
-from field_data.errors import KeeperError
+from edge_app.cli_common import EXIT, JSON, guarded
+from field_data.errors import KeeperError, PersonError
 
 if TYPE_CHECKING:
     from sync.hub.app import Hub
     from sync.hub.settings import HubSettings
+    from sync.hub.usb import StickNode
 
 DATABASE = click.option(
     "--database",
@@ -209,6 +210,43 @@ def revoke(database: str, blobs: str, node: str, as_json: bool) -> None:
         click.echo(json.dumps({"revoked": node}) if as_json else f"Revoked: {node}")
 
     guarded(as_json, action)
+
+
+@hub.command()
+@DATABASE
+@BLOBS
+@click.argument("stick", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@JSON
+def usb(database: str, blobs: str, stick: Path, as_json: bool) -> None:
+    """Take in what nodes put on a stick, and leave receipts on it.  Again is a success."""
+
+    def action() -> None:
+        made = opened(database, blobs)
+        from sync.hub.usb import take_stick
+
+        done = take_stick(made, stick)
+        for each in done:
+            if as_json:
+                click.echo(json.dumps(_plain(each), ensure_ascii=False))
+                continue
+            number = each.receipt.seq if each.receipt else 0
+            click.echo(
+                f"{each.node}  {each.segments} segments, {each.records} records, "
+                f"{each.photos} photos; the hub has all up to {number}"
+            )
+            for name, reason, detail in each.problems:
+                click.echo(f"  set aside: {name}: {reason}: {detail}", err=True)
+        if not done and not as_json:
+            click.echo("Nothing of a node is on this stick.")
+        if any(each.problems for each in done):
+            sys.exit(EXIT[PersonError])
+
+    guarded(as_json, action)
+
+
+def _plain(taken: StickNode) -> dict[str, object]:
+    said = {name: getattr(taken, name) for name in ("node", "segments", "records", "photos")}
+    return said | {"seq": taken.receipt.seq if taken.receipt else None, "problems": taken.problems}
 
 
 def _ago(heard_s: float | None) -> str:

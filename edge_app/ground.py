@@ -6,6 +6,7 @@ from edge_app.access.gate import Gate
 from edge_app.home_forms import forms_of
 from edge_app.settings import MB, Settings
 from edge_app.sky import Sky
+from edge_app.uplink_files import Bell, forget_sealed
 from field_data.audit_log import AuditLog
 from field_data.diagnoses import DiagnosisLog
 from field_data.document_store import DocumentStore
@@ -34,6 +35,7 @@ class Ground:
         self.events = EventLog(store, node, photos)
         self.photo_uses = PhotoUses(store, photos)
         self.outbox = Outbox(store, self.events, self.photo_uses)
+        self.bell = Bell()
         if self.settings.photo_quota_mb:
             limit = self.settings.photo_quota_mb * MB
             limit_photos(photos, limit, store, self.events, self.outbox)
@@ -43,13 +45,14 @@ class Ground:
         self.people = People(store)
         self.audit = AuditLog(store, photos.folder.parent)
         self.gate = Gate(store, self.people, self.audit)
-        log = DiagnosisLog(store, photos)
-        self.reviews = ReviewDesk(store, log, self.events, self.settings.shares)
+        self.diagnoses = DiagnosisLog(store, photos)
+        self.reviews = ReviewDesk(store, self.diagnoses, self.events, self.settings.shares)
         self.privacy = Privacy(
             store, photos, self.events, self.people, self.audit, self.gate.forget_person
         )
         self.privacy.projections.append(self.registry.rebuild)
         self.privacy.elsewhere.append(self.sky.forget)
+        self.privacy.elsewhere.append(lambda _subjects: forget_sealed(store, photos.folder.parent))
         self.retention = Retention(self._rules(), store, photos, self.events, self.audit)
 
     def daily(self) -> None:

@@ -19,6 +19,7 @@ from edge_app.settings import Settings, documented, read_settings
 from edge_app.sky_health import satellite_part
 from edge_app.teaching import Lesson, School, Teacher
 from edge_app.turnstile import Turnstile
+from edge_app.uplink_health import hub_part
 from field_data.clock import now
 from field_data.diagnoses import DiagnosisLog
 from field_data.errors import GhallaError, KeeperError, PersonError, PublisherError
@@ -258,5 +259,5 @@ class FarmNode:
             health.advice_part(self._advice),
             health.fonts_part(),
             satellite_part(self.home, self.settings),
-            *filter(None, [health.forms_part(self.ground.broken_forms)]),
+            *filter(None, [health.forms_part(self.ground.broken_forms), hub_part(self.ground)]),
         ]

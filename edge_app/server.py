@@ -24,6 +24,7 @@ from edge_app.home_advice import advice_at_start
 from edge_app.jobs import daily
 from edge_app.live_app import LiveApp, watching
 from edge_app.node import FarmNode
+from edge_app.uplink_job import sending
 from field_data.errors import KeeperError
 from field_data.files import make_folder
 
@@ -132,6 +133,7 @@ def serve(
     advice = advice or advice_at_start(home)
     with FarmNode(home, advice) as node, _uploads_on_disk(home), ExitStack() as opened:
         opened.enter_context(daily(node.ground.daily))
+        opened.enter_context(sending(node.ground))
         host, port = host or node.settings.host, node.settings.port if port is None else port
         listening = opened.enter_context(_listen(host, port))
         reached = addresses(host, listening.getsockname()[1])

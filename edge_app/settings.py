@@ -7,6 +7,7 @@ mistake is seen at once.
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -26,6 +27,8 @@ FROM_AFAR = frozenset(
 )
 # Variables that are no settings of the node.
 _OTHERS = frozenset({"GHALLA_DATA", "GHALLA_HOME"})
+_HOUR = r"([01]\d|2[0-3]):[0-5]\d"
+_HOURS = re.compile(rf"({_HOUR}-{_HOUR})?", re.ASCII)
 
 
 def _setting(default: int | str, doc: str) -> Any:
@@ -50,6 +53,16 @@ class Settings:
         0, "Photos of agents' records go after so many days, sent or not; 0: never."
     )
     keep_audit_days: int = _setting(0, "Entries of the audit log go after so many days; 0: never.")
+
+    hub_every_minutes: int = _setting(
+        60, "The node sends to its hub after so many minutes; 0: only when somebody says so."
+    )
+    hub_hours: str = _setting(
+        "", "Hours of the day in which it sends by itself, as 22:00-06:00; empty: always."
+    )
+    hub_monthly_mb: int = _setting(
+        0, "Data that it sends and receives by itself in a month, in megabytes; 0: no limit."
+    )
 
     sat_weekly_mb: int = _setting(
         20, "Satellite scenes fetched in a week at most, in megabytes; 0 for no limit."
@@ -77,6 +90,9 @@ class Settings:
             "workers must be 1 to 16": not 1 <= self.workers <= 16,
             "queue must be 0 to 500": not 0 <= self.queue <= 500,
             "min_free_mb must not be negative": self.min_free_mb < 0,
+            "hub_every_minutes must not be negative": self.hub_every_minutes < 0,
+            "hub_monthly_mb must not be negative": self.hub_monthly_mb < 0,
+            "hub_hours must be like 22:00-06:00": not _HOURS.fullmatch(self.hub_hours),
             "sat_weekly_mb must not be negative": self.sat_weekly_mb < 0,
             "sat_cache_mb must be 10 or more": self.sat_cache_mb < 10,
             "sat_archive_mb must be 10 or more": self.sat_archive_mb < 10,

@@ -39,6 +39,7 @@ class DiagnosisLog:
         self._uses = PhotoUses(store, photos)
         self._taught = LocalSets(store, photos)
         self._asked = store.table("asked_agent")
+        self._unsaid = store.table("forgotten")
         store.index("diagnoses", "id")
         store.index("asked_agent", "diagnosis")
 
@@ -80,19 +81,31 @@ class DiagnosisLog:
         """How many diagnoses are kept."""
         return len(self._log)
 
-    def forget(self, ids: Iterable[str]) -> None:
+    def forget(self, ids: Iterable[str], *, here_alone: bool = False) -> None:
         """Erase diagnoses, their place on the agent's list and the photos no one else uses.
 
-        Their photos go also where the node was taught with them.  Ids that are not there are
+        Their photos go also where the node was taught with them, and are `unsaid` to the hub but
+        with ``here_alone``: then only this node keeps them no longer.  Ids that are not there are
         passed over.
         """
         ids = list(ids)
         with self._store.erasing():
             for id in ids:
+                photos = self._uses.of(id)
+                if photos and not here_alone:
+                    self._unsaid.insert({"diagnosis": id, "photos": photos})
                 self._uses.release(id)
                 self._log.remove(where("id") == id)
                 self._asked.remove(where("diagnosis") == id)
             self._taught.forget_from(ids)
+
+    def unsaid(self) -> dict[str, list[str]]:
+        """Photos of diagnoses that were forgotten, by diagnosis: a hub may have some of them."""
+        return {row["diagnosis"]: list(row["photos"]) for row in self._unsaid.all()}
+
+    def said(self, id: str) -> None:
+        """No hub needs to hear of the forgotten diagnosis any more."""
+        self._unsaid.remove(where("diagnosis") == id)
 
     def ask_agent(self, id: str) -> None:
         """Put the diagnosis on the agent's list; ``PersonError("unknown_diagnosis")`` if gone."""

@@ -130,8 +130,9 @@ class Evictor:
         ]
 
     def _seq(self, owner: str) -> int | None:
+        """None for what is no event, and for one that is held back from the hub."""
         event = self._events.get(owner)
-        return None if event is None else event.seq
+        return event.seq if event and self._outbox.arrived(event.seq) else None
 
 
 def limit_photos(

@@ -62,6 +62,12 @@ class PhotoUses:
                 if not known and self._uses.contains(here):
                     self._sent.insert({"photo": photo, "hub": hub})
 
+    def taken_back(self, hub: str, photos: Iterable[str]) -> None:
+        """``hub`` has those no longer: somebody withdrew their yes."""
+        with self._store.transaction():
+            for photo in set(photos):
+                self._sent.remove((where("photo") == photo) & (where("hub") == hub))
+
     def all_sent(self) -> set[str]:
         """The photos that one hub or another has."""
         return {row["photo"] for row in self._sent.all()}

@@ -289,16 +289,21 @@ class Registry(LandView):
             return self._say(Kind.CONSENT, person, author, body, last).receipt.event
 
     def allows(self, person: str, purpose: str) -> bool:
-        """Whether a person agrees to a purpose now; silence is no.
+        """Whether a person agrees to a purpose now; silence is no."""
+        return self.agreed(person, purpose) is not None
+
+    def agreed(self, person: str, purpose: str) -> Decision | None:
+        """The yes that stands now, with the wording that was read; None for no and for silence.
 
         The decision that arrived last counts, unless a withdrawal that nothing superseded was made
         later than it: two tablets may bring home decisions in the wrong order.
         """
         events = self._decisions(person, purpose)
-        if not events or not decision_of(events[-1].body).given:
-            return False
+        last = decision_of(events[-1].body) if events else None
+        if last is None or not last.given:
+            return None
         withdrawn = [each.at.utc_s for each in events if not decision_of(each.body).given]
-        return not withdrawn or max(withdrawn) <= events[-1].at.utc_s
+        return None if withdrawn and max(withdrawn) > events[-1].at.utc_s else last
 
     def _decisions(self, person: str, purpose: str) -> list[Event]:
         """What stands of a person's decisions about a purpose."""

@@ -74,7 +74,7 @@ class Retention:
         return due
 
     def _remove(self, diagnoses: list[str], events: list[Event]) -> None:
-        self._diagnoses.forget(diagnoses)
+        self._diagnoses.forget(diagnoses, here_alone=True)
         with self._store.erasing():
             for event in events:
                 self._uses.release(event.id)

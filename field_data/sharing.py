@@ -6,11 +6,12 @@ Names of persons, farms and fields stay here; ids are pseudonyms and travel.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 
 from field_data.events import Event, Kind
-from field_data.geometry import centre
+from field_data.geometry import Ring, centre
 from field_data.types import Field
 
 # The one list of what stays.  A farm is mostly called by its owner's name, a field by what people
@@ -19,6 +20,10 @@ PRIVATE_KEYS: Mapping[Kind, frozenset[str]] = {
     Kind.FARM: frozenset({"name"}),
     Kind.FIELD: frozenset({"name"}),
 }
+
+# The first wording of a consent that named the hub: a yes to an older one keeps things on the box.
+FIRST_NAMING_HUB = (2026, 2)
+_WORDING = re.compile(r"(\d{4})-(\d{1,4})", re.ASCII)
 
 # Cells a degree: 0.01° is about 1.1 km north-south and 0.9 km east-west in Morocco.
 CELLS = 100
@@ -32,6 +37,12 @@ def travelling(event: Event) -> Event:
     return replace(event, body={k: v for k, v in event.body.items() if k not in private})
 
 
+def names_hub(wording: str | None) -> bool:
+    """Whether who agreed to that version of a wording was told that the hub gets it too."""
+    found = _WORDING.fullmatch(wording or "")
+    return found is not None and (int(found[1]), int(found[2])) >= FIRST_NAMING_HUB
+
+
 def coarse(lon: float, lat: float) -> tuple[float, float]:
     """The centre of the cell of 0.01° that a place lies in, degrees."""
     return _cell_centre(lon, 180), _cell_centre(lat, 90)
@@ -42,11 +53,16 @@ def coarse_field(field: Field) -> Field:
 
     The name is gone and the area has one digit: the exact one would point at a parcel.
     """
-    lon, lat = coarse(*centre(field.boundary))
+    ring = coarse_ring(field.boundary)
+    return replace(field, boundary=ring, name="", area_ha=one_digit(field.area_ha))
+
+
+def coarse_ring(boundary: Ring) -> Ring:
+    """The outline of the cell that the centre of a boundary lies in, closed, degrees."""
+    lon, lat = coarse(*centre(boundary))
     half = 0.5 / CELLS
     corners = ((-half, -half), (half, -half), (half, half), (-half, half), (-half, -half))
-    ring = tuple((round(lon + x, 2), round(lat + y, 2)) for x, y in corners)
-    return replace(field, boundary=ring, name="", area_ha=_one_digit(field.area_ha))
+    return tuple((round(lon + x, 2), round(lat + y, 2)) for x, y in corners)
 
 
 def _cell_centre(degrees: float, end: int) -> float:
@@ -55,5 +71,6 @@ def _cell_centre(degrees: float, end: int) -> float:
     return (cell + 0.5) / CELLS
 
 
-def _one_digit(value: float) -> float:
+def one_digit(value: float) -> float:
+    """A number of which only the size is told."""
     return float(f"{value:.1g}")

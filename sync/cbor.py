@@ -14,6 +14,7 @@ from typing import Any
 import cbor2
 
 MAX_DEPTH = 64
+LEAST, MOST = -(1 << 63), (1 << 63) - 1
 ABSENT = cbor2.undefined
 # Tags make objects (numbers of a gigabyte, regular expressions): every one that cbor2 knows.
 _TAGS = (*range(300), 1004, 43000, 55799)
@@ -71,5 +72,8 @@ def _refuse_other_types(value: Any) -> None:
     elif kind is float:
         if not math.isfinite(value):
             raise Unfit("a number is not finite")
-    elif value is not None and value is not ABSENT and kind not in (bool, int, str, bytes):
+    elif kind is int:
+        if not LEAST <= value <= MOST:
+            raise Unfit("a number beyond 64 bits")
+    elif value is not None and value is not ABSENT and kind not in (bool, str, bytes):
         raise Unfit(f"a value of the type {kind.__name__}")

@@ -15,11 +15,9 @@ from enum import IntEnum
 from typing import Any
 
 from field_data.ids import is_id
-from sync.cbor import ABSENT, Unfit, dump
+from sync.cbor import ABSENT, LEAST, MOST, Unfit, dump
 from sync.numbers import (
-    LEAST,
     MAX_DIGITS,
-    MOST,
     decimal,
     decimals,
     pack_floats,
@@ -250,6 +248,8 @@ def unpack(item: Item, n: int, read: Read) -> list[Any]:
     if isinstance(item, bytes):
         read.spend(n)
         return list(unpack_ints(item, n))
+    if isinstance(item, dict):
+        raise Unfit("a map where a column should be")
     if not isinstance(item, list):
         read.spend(n * _size(item))
         return [item] * n

@@ -14,9 +14,9 @@ from functools import cached_property
 from typing import Any
 
 from field_data.days import date_of, day_of
-from sync.cbor import ABSENT, Unfit
+from sync.cbor import ABSENT, LEAST, MOST, Unfit
 from sync.columns import Code, Item, Pool, Read, from_decimals, maps, pack, unpack
-from sync.numbers import LEAST, MOST, decimals
+from sync.numbers import decimals
 
 Photos = Sequence[tuple[str, ...]]
 _BODY = frozenset({"form", "version", "values", "place"})

@@ -13,9 +13,8 @@ import struct
 from collections.abc import Iterable, Sequence
 from itertools import chain
 
-from sync.cbor import Unfit
+from sync.cbor import LEAST, MOST, Unfit
 
-LEAST, MOST = -(1 << 63), (1 << 63) - 1
 MAX_DIGITS = 9
 _STRIDES = (0, 1, 2)
 

@@ -23,7 +23,6 @@ _MAGIC = b"GHR"
 _PURPOSE = b"ghalla receipt 1\n"
 _HEAD_BYTES, _SIGNATURE_BYTES = 4, 64
 _LONGEST_DETAIL, _LONGEST_HUB = 500, 64
-_KEYS = frozenset({"h", "n", "e", "s", "r", "p", "d", "b", "t"})
 
 
 def encode(receipt: Receipt) -> bytes:
@@ -105,9 +104,13 @@ def _decode(data: bytes) -> Receipt:
 
 
 def _refused(item: Any) -> Refused:
-    if len(_list(item)) != 3 or item[1] not in list(Refusal):
-        raise Unfit("a refusal without a known reason")
-    return Refused(whole(item[0], 1), Refusal(item[1]), _text(item[2], _LONGEST_DETAIL))
+    """A reason of a later version counts as ``conflict`` and is told: a receipt must be read."""
+    if len(_list(item)) != 3:
+        raise Unfit("a refusal with other parts")
+    seq, reason, detail = whole(item[0], 1), _text(item[1], 32), _text(item[2], _LONGEST_DETAIL)
+    if reason not in list(Refusal):
+        return Refused(seq, Refusal.CONFLICT, f"{reason}: {detail}"[:_LONGEST_DETAIL])
+    return Refused(seq, Refusal(reason), detail)
 
 
 def _photo(item: Any) -> str:

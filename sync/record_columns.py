@@ -14,11 +14,11 @@ from typing import Any
 
 from field_data.events import Kind
 from field_data.types import Instant, Trust
-from sync.cbor import Unfit
+from sync.cbor import LEAST, MOST, Unfit
 from sync.columns import Code, Item, Pool, Read, flat_ints, is_hash, names_bytes, pack, unpack
 from sync.dictionaries import Dictionary
 from sync.layouts import pack_bodies, unpack_bodies, whole
-from sync.numbers import LEAST, MAX_DIGITS, MOST, decimals, pack_floats
+from sync.numbers import MAX_DIGITS, decimals, pack_floats
 from sync.types import ERASED_REV, Record, RecordBatch, Stream
 
 MAX_RECORDS = 5_000

@@ -10,14 +10,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from field_data.errors import PublisherError
-from sync.columns import ID_BYTES, id_bytes, id_text
+from sync.columns import ID_BYTES, id_bytes, id_text, names_bytes
 from sync.dictionaries import Dictionary, dictionary
 from sync.keys import PublicKey, SecretKey
 from sync.types import RecordBatch, Refusal
 from sync.wire import decode, encode
 
 SCHEMA = 1
-MAX_BYTES = 2 << 20
+MAX_BYTES = 1 << 20
 _MAGIC = b"GHS"
 _PURPOSE = b"ghalla segment 1\n"
 _SIGNATURE_BYTES = 64
@@ -40,6 +40,8 @@ def seal(batch: RecordBatch, key: SecretKey, known: Dictionary) -> bytes:
     Raises:
         ValueError: as `sync.wire.encode`, or more than `MAX_BYTES`: take fewer records.
     """
+    if not names_bytes(batch.stream.node):
+        raise ValueError("a node is named by 16 bytes")
     head = _MAGIC + bytes([SCHEMA, known.version]) + id_bytes(batch.stream.node)
     payload = encode(batch, known)
     if len(payload) > MAX_BYTES - _LEAST:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -33,6 +33,12 @@ class Refusal(StrEnum):
     FULL = "full"
     DAMAGED = "damaged"
     ERASED = "erased"
+
+
+def in_ms(instant: Instant) -> Instant:
+    """The moment in whole milliseconds, which no clock here is better than: a node's has seven
+    digits, and each of them would take bytes in every record."""
+    return replace(instant, utc_s=round(instant.utc_s, 3))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +71,7 @@ class Record:
     is 0 when it first travels and grows when what may travel of it changes (a consent given or
     withdrawn); the highest revision stands, and `ERASED_REV` is that of an erased record, which has
     no subject, author, body or photos.  ``coarse`` says that places in it are those of a cell.
+    Senders round ``at`` and ``received`` to milliseconds (`in_ms`).
     """
 
     seq: int

@@ -17,7 +17,7 @@ from sync.dictionaries import Dictionary
 from sync.record_columns import batch_of, items_of
 from sync.types import Record, RecordBatch, Refusal
 
-MAX_PLAIN = 4 << 20
+MAX_PLAIN = 2 << 20
 TOKEN_BYTES = 8
 _STORED, _ZSTD = 0, 1
 _LEVEL = 19

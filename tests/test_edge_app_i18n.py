@@ -22,7 +22,7 @@ _PLACEHOLDER = re.compile(r"%\(\w+\)s")
 # Wordings nobody is sure of stay empty: those of the trap pages are all still to be told.
 _AMAZIGH_AT_LEAST = 0.9
 _FOR_STAFF = re.compile(
-    r"(^|/)(access|agent|staff)/|person_export|bundle_words|review_words|sky_words|trust"
+    r"(^|/)(access|agent|staff)/|person_export|(bundle|review|sky|uplink)_words|trust"
 )
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,12 +14,17 @@ from hypothesis import strategies as st
 from field_data.events import Kind
 from field_data.forms.library import shipped_forms
 from field_data.types import Instant, Trust
+from sync import train_dictionary
 from sync.columns import id_text
-from sync.dictionaries import dictionary, versions
+from sync.dictionaries import FOLDER, dictionary, versions
+from sync.keys import SecretKey
+from sync.segments import seal
 from sync.types import Record, RecordBatch, Stream
-from sync.wire import decode, encode
+from sync.wire import decode, encode, why_not
+from tests.scouting_rounds import as_event, scouting_batch
 
 NODE = "a" * 26
+CONTENT = Path(__file__).parents[1] / "edge_app" / "content"
 STREAM = Stream(NODE, 3, b"tokentok", 40)
 SENT = Instant(1_790_000_000.0, Trust.NTP)
 
@@ -117,3 +125,97 @@ def test_any_batch_comes_back_exactly(version: int, batch: RecordBatch) -> None:
     for here, there in zip(batch.records, back.records, strict=True):
         assert strictly(here.body) == strictly(there.body)
         assert type(there.at.utc_s) is float
+
+
+def test_what_cannot_travel_is_named_and_the_rest_goes_without_it() -> None:
+    whole = scouting_batch(3)
+    good, known = whole.records[0], dictionary(1)
+    for odd, why in (
+        ("\ud800", "surrogates"),
+        (1 << 63, "64 bits"),
+        (float("nan"), "not finite"),
+        ((1, 2), "tuple"),
+        (b"x", "bytes"),
+    ):
+        bad = replace(good, body={**good.body, "values": {"incidence": odd}})
+        with pytest.raises(ValueError, match=why):
+            encode(replace(whole, records=(bad, *whole.records[1:])), known)
+        assert why in why_not(bad, whole, known)
+    assert why_not(replace(good, author="a\nb"), whole, known)
+    assert why_not(replace(good, photos=("AB" * 32,)), whole, known)
+    assert not why_not(good, whole, known)
+
+
+def test_records_out_of_order_do_not_travel() -> None:
+    whole = scouting_batch(3)
+    with pytest.raises(ValueError, match="whole numbers of a range"):
+        encode(replace(whole, records=whole.records[::-1]), dictionary(0))
+
+
+@pytest.mark.parametrize(("n", "most"), [(1, 125), (10, 100), (100, 85), (1000, 60)])
+def test_a_record_of_27_fields_takes_few_bytes(n: int, most: int) -> None:
+    """The signature and the node's id are among them where records share them."""
+    batch = scouting_batch(n)
+    event = as_event(batch.records[0], NODE)
+    assert sum(1 for _ in leaves(event)) + ("remarks" not in event["body"]["values"]) == 27
+    known = dictionary(1)
+    size = len(encode(batch, known) if n == 1 else seal(batch, SecretKey(b"k" * 32), known))
+    assert size / n <= most
+
+
+def leaves(value: Any) -> Any:
+    if isinstance(value, dict):
+        for inner in value.values():
+            yield from leaves(inner)
+    else:
+        yield value
+
+
+def test_a_form_that_the_dictionary_does_not_know_costs_more_and_travels() -> None:
+    batch = scouting_batch(20)
+    later = tuple(replace(r, body={**r.body, "version": 2}) for r in batch.records)
+    other = replace(batch, records=later)
+    known = dictionary(1)
+    payload = encode(other, known)
+    assert decode(payload, batch.stream.node, known) == other
+    assert len(payload) > len(encode(batch, known))
+
+
+def test_dictionaries_never_change() -> None:
+    sums = {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+        for path in FOLDER.glob("*.*")
+        if path.suffix in (".json", ".zdict")
+    }
+    assert sums.items() >= {"1.json": "cd3c72410f306bad", "1.zdict": "087a86152d032581"}.items()
+
+
+def test_what_a_dictionary_calls_an_answer_is_what_the_form_calls_it() -> None:
+    """A form may say more than an older dictionary, never something else."""
+    for version in versions():
+        for known in dictionary(version).layouts:
+            form = shipped_forms().get(known.form, known.version)
+            assert form is not None
+            for question in known.questions:
+                now = form.questions[question.id]
+                assert question.type == now.type
+                assert not now.private
+                wires = {choice.key: choice.wire for choice in now.choices}
+                assert question.choices.items() <= wires.items()
+
+
+def test_a_dictionary_is_made_again_from_its_sources_and_never_over_another(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train_dictionary, "SAMPLES", 300)
+    told = []
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        arguments = ["--content", str(CONTENT), "--version", "7", "--out", str(tmp_path / name)]
+        assert train_dictionary.main(arguments) == 0
+        told.append([(tmp_path / name / f"7.{end}").read_bytes() for end in ("json", "zdict")])
+    assert told[0] == told[1]
+    assert len(told[0][1]) <= 4096
+    with pytest.raises(SystemExit):
+        train_dictionary.main(arguments)
+    assert "version 7 is there" in capsys.readouterr().err

@@ -94,6 +94,10 @@ ROUTES: dict[str, frozenset[Role] | None] = {
     "sky.tile": STAFF,
     "sky.fields": STAFF,
     "sky.boundary": STAFF,
+    # What goes to the hub.
+    "staff.sync": STAFF,
+    "staff.sync_now": STAFF,
+    "staff.sync_retry": KEEPER,
     # Reviews.
     "staff.review": STAFF,
     "staff.review_next": STAFF,

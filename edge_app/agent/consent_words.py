@@ -10,20 +10,22 @@ from flask_babel import lazy_gettext as _l
 from edge_app.agent.texts import in_languages
 
 # Raise it when a wording changes its meaning: every decision names the one that was read.
-WORDING = "2026-1"
+WORDING = "2026-2"
 PURPOSES: dict[str, tuple[LazyString, LazyString]] = {
     "photos": (
         _l("Photos"),
         _l(
-            "Photos of the plants on this farm are kept on the box. People who know plants look "
-            "at them, and the advice learns from them."
+            "Photos of the plants on this farm are kept on the box and sent to the hub, the "
+            "computer of the agronomists. People who know plants look at them, and the advice "
+            "learns from them."
         ),
     ),
     "location": (
         _l("The place of the fields"),
         _l(
-            "The outlines of the fields are kept on the box, so that agents find them and see "
-            "them from above."
+            "The outlines of the fields are kept on the box and sent to the hub, the computer of "
+            "the agronomists, so that they and the agents find the fields and see them from above. "
+            "Without your yes the hub only learns a square of about one kilometre."
         ),
     ),
 }

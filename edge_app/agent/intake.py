@@ -16,6 +16,7 @@ from field_data.forms.problems import Problem
 from field_data.observations import check_observation
 from field_data.people import Person, Role
 from field_data.photos import photo_of, refuse_metadata
+from field_data.uplinks import photos_wait
 from models.preprocess import read_header
 
 MAX_PHOTO_BYTES = 3 * 1024 * 1024
@@ -103,10 +104,12 @@ def _as_active(author: Person | None) -> Person | None:
 
 
 def state_of(ground: Ground, event: Event) -> str:
-    """How far a record has come: ``node``, ``hub``, or ``erased`` on somebody's wish."""
+    """How far a record has come: ``node``, ``hub`` (with the photos that may go there), or
+    ``erased`` on somebody's wish."""
     if event.erased:
         return "erased"
-    return "hub" if event.seq <= ground.outbox.acknowledged_anywhere() else "node"
+    whole = ground.outbox.arrived(event.seq) and not photos_wait(ground.store, event.seq)
+    return "hub" if whole else "node"
 
 
 def receipt_json(ground: Ground, kept: Kept) -> dict[str, Any]:

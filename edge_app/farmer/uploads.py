@@ -11,7 +11,7 @@ from field_data.errors import PersonError
 
 FIELD = "photo"
 # Of the privacy page and the question beside the photos: raise it when either changes its meaning.
-CONSENT_VERSION = "2026-1"
+CONSENT_VERSION = "2026-2"
 MAX_PHOTOS = 6
 MAX_PHOTO_BYTES = 15 * 1024 * 1024
 MAX_REQUEST_BYTES = 64 * 1024 * 1024

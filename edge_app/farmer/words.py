@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from flask_babel import LazyString
 from flask_babel import lazy_gettext as _l
 
+from edge_app.uplink_words import KEEPER_MUST, STOPPED
 from field_data.types import HEALTHY, Diagnosis, PhotoFault, Status
 
 ERRORS: dict[str, LazyString] = {
@@ -107,11 +108,13 @@ PARTS: dict[str, LazyString] = {
     "audit": _l("Audit log"),
     "satellite": _l("Satellite pictures"),
     "forms": _l("Forms for field visits"),
+    "hub": _l("Sending to the hub"),
     "clock": _l("Clock"),
     "languages": _l("Languages and letters"),
 }
 
 PART_NOTES: dict[str, LazyString] = {
+    **{f"hub_{code}": STOPPED[code] for code in KEEPER_MUST},
     "pictures_old": _l("No new satellite picture has come for two months."),
     "model_rolled_back": _l(
         "A new version did not work on this box and was switched off. The one before it answers."

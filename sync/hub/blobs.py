@@ -114,7 +114,8 @@ class Blobs:
                 paths = self._fs.find(self._path(prefix).rstrip("/"))
             except FileNotFoundError:
                 return []
-            return sorted(path.removeprefix(root + "/") for path in paths)
+            inside = (path for path in paths if path.startswith(root + "/"))
+            return sorted(path.removeprefix(root + "/") for path in inside)
 
     def close(self) -> None:
         """Let go of connections; the next call makes new ones."""

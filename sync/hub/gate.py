@@ -8,7 +8,7 @@ from flask import Request, request
 from sqlalchemy import select
 
 from field_data.errors import HubError, PublisherError
-from sync.hub.app import this_hub
+from sync.hub.app import Hub, this_hub
 from sync.hub.tables import NODES
 from sync.keys import PublicKey
 from sync.requests import body_word, read_authorization, request_message
@@ -36,14 +36,14 @@ def node_of_request() -> NodeRow:
     return _checked(request)
 
 
-def known_node(node: str) -> NodeRow:
+def known_node(hub: Hub, node: str) -> NodeRow:
     """The enrolled node of that id.
 
     Raises:
         HubError: ``unknown_node``, ``revoked``.
     """
     columns = (NODES.c.organisation, NODES.c.region, NODES.c.public_key, NODES.c.revoked_s)
-    with this_hub().database.reading() as connection:
+    with hub.database.reading() as connection:
         row = connection.execute(select(*columns).where(NODES.c.id == node)).first()
     if row is None:
         raise HubError(Refusal.UNKNOWN_NODE, "this node is not enrolled here")
@@ -55,7 +55,7 @@ def known_node(node: str) -> NodeRow:
 def _checked(asked: Request) -> NodeRow:
     try:
         signed = read_authorization(asked.headers.get("Authorization", ""))
-        node = known_node(signed.node)
+        node = known_node(this_hub(), signed.node)
         word = _word(asked)
         hub = this_hub().identity.id
         message = request_message(hub, asked.method, asked.path, signed.time_s, word)

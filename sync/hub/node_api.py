@@ -120,8 +120,9 @@ def _enrolment(data: bytes) -> Enrolment:
 @NODE_API.post("/segments")
 def take_segment() -> Response:
     """Take in a segment; the receipt is sent when it is durable."""
-    batch = open_segment(_body(MAX_BYTES), lambda node: known_node(node).key)
-    return Response(receipts.encode(ingest(this_hub(), batch)), content_type=CBOR)
+    hub = this_hub()
+    batch = open_segment(_body(MAX_BYTES), lambda node: known_node(hub, node).key)
+    return Response(receipts.encode(ingest(hub, batch)), content_type=CBOR)
 
 
 def _body(most: int) -> bytes:

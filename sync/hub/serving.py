@@ -74,11 +74,17 @@ def _options(listening: Listening) -> dict[str, Any]:
     }
     if listening.cert is not None:
         options["certfile"], options["keyfile"] = str(listening.cert), str(listening.key)
-        options["ssl_context"] = _modern
+        context = _modern(listening.cert, listening.key)
+        options["ssl_context"] = lambda _config, _default: context
     return options
 
 
-def _modern(_: object, make: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
-    context = make()
+def _modern(cert: Path, key: Path | None) -> ssl.SSLContext:
+    """One context, made before any worker is: all of them then know each other's tickets, and a
+    node that comes back need not pay for a handshake again.  One ticket a connection is enough.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(cert, key)
+    context.num_tickets = 1
     return context
