@@ -78,7 +78,9 @@ def after_up(home: Path, node: str) -> Callable[[Any], None]:
 
     def come(hub: Any) -> None:
         left = hub.link.allowance.left_bytes(hub.link.spent)
-        most = None if left is None else max(0, int(left / _ON_TOP) - _LISTS)
+        if left is not None and left < _LISTS:
+            return
+        most = None if left is None else int((left - _LISTS) / _ON_TOP)
         come_down(NodeBundles(home, place_of(home, node)), hub, most)
 
     return come
@@ -95,11 +97,11 @@ def come_down(bundles: NodeBundles, hub: Hub, most: int | None = None) -> Came:
         HubError: the hub refuses the node.
     """
     tell(bundles, hub)
+    if root_of(bundles.home) is None:
+        return Came()
     said = _asked(hub, "/n/1/bundles")
     note_place(bundles.home, str(said.get("organisation", "")), str(said.get("region", "")))
     _newer_roots(bundles, hub, said.get("root", 0))
-    if root_of(bundles.home) is None:
-        return Came()
     offers = _offers(said.get("bundles"))
     forget_others(bundles.home, [offer.sha256 for offer in offers])
     came = Came()

@@ -11,9 +11,10 @@ import pytest
 from edge_app.home_advice import advice_of
 from models.package import pack
 from sync.bundles import SLIP
+from sync.hub.enrolment import new_code
 from sync.roots import read_chain, write_chain
 from tests.bundling import CARD
-from tests.hubs import settings_in
+from tests.hubs import hub_on, served, settings_in
 from tests.small_models import make_model
 from tests.test_edge_app_cli import ghalla, said, verbs
 
@@ -46,10 +47,12 @@ def home(desk: Path) -> Path:
     return desk / "home"
 
 
-def built(desk: Path, version: int, *more: str, key: str | None = "cards") -> Path:
+def built(
+    desk: Path, version: int, *more: str, key: str | None = "cards", text: str = CARD
+) -> Path:
     source = desk / "source"
     (source / "cards").mkdir(parents=True, exist_ok=True)
-    (source / "cards" / "brought.toml").write_text(CARD, encoding="utf-8")
+    (source / "cards" / "brought.toml").write_text(text, encoding="utf-8")
     out = desk / f"{version}.ghb"
     words: list[str | Path] = ["--name", "souss", "--version", str(version), "--out", out, *more]
     made = ghalla("bundle", "build", "advice", source, *words)
@@ -160,6 +163,30 @@ def test_a_hub_publishes_raises_and_pauses(desk: Path) -> None:
     [listed] = said(ghalla("bundle", "rollout", *hub))
     assert listed == paused
     assert error_of("bundle", "rollout", *hub[:-1], "0" * 64, "--pause") == (1, "unknown_bundle")
+
+
+def test_a_run_of_the_client_brings_down_what_a_served_hub_offers(desk: Path, home: Path) -> None:
+    settings = settings_in(desk)
+    hub = ("--database", settings.database, "--blobs", settings.blobs)
+    ghalla("bundle", "publish", *hub, desk / "roots.json")
+    ghalla("bundle", "publish", *hub, built(desk, 4, "--region", "souss"), "--share", "100")
+    with hub_on(settings) as parts, served(settings, 1) as server:
+        code = new_code(parts.database, "coop", "souss")
+        enrolled = ghalla("sync", "enrol", "--home", home, "--hub", server.url, "--code", code)
+        assert enrolled.exit_code == 0, enrolled.output
+        assert ghalla("sync", "run", "--home", home).exit_code == 0
+        assert ghalla("sync", "run", "--home", home, "--max-bytes", "1500").exit_code == 0
+        assert ghalla("sync", "run", "--home", home).exit_code == 0
+        assert advice_of(home).card("LYPES", "BROUGH") is not None
+        [listed] = said(ghalla("bundle", "rollout", *hub, "--json"))
+        assert (listed["tried"], listed["failed"]) == (1, 0)
+        ghalla("bundle", "publish", *hub, built(desk, 5, text="no card"), "--share", "100")
+        assert ghalla("sync", "run", "--home", home).exit_code == 0
+        bad = said(ghalla("bundle", "rollout", *hub, "--json"))[0]
+        assert (bad["version"], bad["tried"], bad["failed"]) == (5, 1, 1)
+    [found] = said(ghalla("bundle", "status", "--home", home, "--json"))
+    assert [each["code"] for each in found["reports"]] == ["", "bad_content"]
+    assert all(each["told"] for each in found["reports"])
 
 
 @pytest.mark.parametrize(
