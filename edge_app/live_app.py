@@ -27,7 +27,7 @@ from edge_app.languages import LANGS
 from edge_app.web import create_app
 from field_data.errors import GhallaError
 from models.registry import state_file
-from sync.slots import BUNDLES, Slot, Why
+from sync.slots import BUNDLES, Slot, Why, stood
 
 if TYPE_CHECKING:
     from edge_app.node import FarmNode
@@ -78,6 +78,7 @@ class LiveApp:
         self._door = _Door(self.app.wsgi_app)
         self.app.wsgi_app = self._door  # type: ignore[method-assign]
         self._since = self._checked = time.monotonic()
+        self._stood = False
 
     def look(self) -> None:
         """Once in a while: switch where the state says so, look after what is on trial."""
@@ -85,10 +86,19 @@ class LiveApp:
         if stamp != self._seen:
             self._seen = stamp
             self._switch()
+        if not self._stood:
+            self._stand()
         moment = time.monotonic()
         if moment - self._checked >= CHECK_S:
             self._checked = moment
             self.look_after(moment - self._since >= TRIAL_S)
+
+    def _stand(self) -> None:
+        """Right after a start: what is on trial has not kept the node from serving."""
+        self._stood = True
+        self.look_after(long_enough=False)
+        for kind, name in self._trials():
+            self.bundles.slots.change(kind, name, stood)
 
     def look_after(self, long_enough: bool) -> None:
         """Check the health of what is on trial; what has stood its first minutes is confirmed."""

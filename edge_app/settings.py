@@ -27,6 +27,7 @@ FROM_AFAR = frozenset(
 )
 # Variables that are no settings of the node.
 _OTHERS = frozenset({"GHALLA_DATA", "GHALLA_HOME"})
+_HUBS = "GHALLA_HUB_"
 _HOUR = r"([01]\d|2[0-3]):[0-5]\d"
 _HOURS = re.compile(rf"({_HOUR}-{_HOUR})?", re.ASCII)
 
@@ -134,7 +135,7 @@ def read_settings(home: Path, environ: Mapping[str, str] = os.environ) -> Settin
         if path.is_file():
             given |= {key: (value, str(path)) for key, value in _read(path).items()}
     for key, value in environ.items():
-        if key.startswith(PREFIX) and key not in _OTHERS:
+        if key.startswith(PREFIX) and key not in _OTHERS and not key.startswith(_HUBS):
             given[key.removeprefix(PREFIX).lower()] = (value, key)
     known = {f.name for f in fields(Settings)}
     for name, (_, where) in given.items():

@@ -48,7 +48,7 @@ class Slot:
     """Where one kind and name stands.
 
     active, previous: versions, 0 for what came with the software.  trial: ``active`` has not proved
-    itself yet.  starts: how often the node began with it on trial and did not end the trial.
+    itself yet.  starts: how often the node began with it on trial and died before it served.
     seen: the highest version ever in use here, and ``digest`` the SHA-256 of its signed words.
     refused: versions that failed here.
     """
@@ -89,13 +89,18 @@ def rolled_back(slot: Slot) -> Slot:
 
 
 def begun(slot: Slot) -> Slot:
-    """A start of the node with a version on trial is counted; the third in vain was the last."""
+    """Before a start of the node with a version on trial; the third in vain was the last."""
     if not slot.trial:
         return slot
     if slot.starts >= MAX_TRIES:
         why = Why("bundle_crashed", f"the node died {slot.starts} times while it was on trial")
         return failed(slot, slot.active, why)
     return replace(slot, starts=slot.starts + 1)
+
+
+def stood(slot: Slot) -> Slot:
+    """The node has started and serves: the try was not in vain."""
+    return replace(slot, starts=0)
 
 
 def check_newer(slot: Slot, signed: Signed, *, again: bool = False) -> bool:
@@ -218,7 +223,8 @@ class Slots:
         """
         fallen = {}
         for (kind, name), slot in self.all().items():
-            after = self.change(kind, name, begun)
+            # Models count their own starts (models.life); windows are numbers and cannot crash.
+            after = slot if kind in UNPACKED else self.change(kind, name, begun)
             while after.active and (wrong := self._wrong(kind, name, after)):
                 version = after.active
                 after = self.change(kind, name, lambda s, v=version, w=wrong: failed(s, v, w))  # type: ignore[misc]

@@ -104,6 +104,18 @@ def test_cards_words_and_forms_come_into_use_without_a_restart(
     assert "Mot venu par paquet" in page(live, "/fr/privacy")[1]
 
 
+def test_starts_that_come_to_serve_are_not_held_against_a_trial(
+    live: LiveApp, tmp_path: Path
+) -> None:
+    live.bundles.take(bundle(tmp_path, 1))
+    for _ in range(3):
+        begin_bundles(live.bundles.home)
+    assert live.bundles.slots.get("advice", "souss").starts == 3
+    live.look()
+    slot = live.bundles.slots.get("advice", "souss")
+    assert (slot.active, slot.trial, slot.starts) == (1, True, 0)
+
+
 def test_what_fails_at_the_switch_is_never_seen(
     live: LiveApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -263,7 +275,7 @@ def test_settings_of_the_home_win_over_those_from_afar(live: LiveApp, tmp_path: 
     found = read_settings(home, {})
     assert (found.sat_weekly_mb, found.review_sample_percent) == (7, 3)
     live.bundles.roll_back("settings", "souss")
-    assert read_settings(home, {}).sat_weekly_mb == 20
+    assert read_settings(home, {"GHALLA_HUB_DATABASE": "x"}).sat_weekly_mb == 20
 
 
 def test_a_form_that_contradicts_one_here_is_refused(live: LiveApp, tmp_path: Path) -> None:
