@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from edge_app.home import open_ground
 from edge_app.home_advice import advice_of
+from field_data.geometry import outline
 from models.package import pack
+from sat_ingest.archive import ARCHIVE, Archive
 from sync.bundles import SLIP
 from sync.hub.enrolment import new_code
 from sync.roots import read_chain, write_chain
-from tests.bundling import CARD
+from tests.bundling import CARD, bundle, trusting
 from tests.hubs import hub_on, served, settings_in
+from tests.sat_fields import GRID, square_field, window_of
 from tests.small_models import make_model
 from tests.test_edge_app_cli import ghalla, said, verbs
+from tests.test_edge_app_cli_sat import feature
 
 
 @pytest.fixture
@@ -143,6 +149,34 @@ def test_a_node_with_a_root_asks_for_the_signature_of_a_model(desk: Path, home: 
     shutil.rmtree(home / "models" / "leaf_health" / "9.2.0")
     package.with_name(package.name + SLIP).unlink()
     assert ghalla(*install, "--unsigned").exit_code == 0
+
+
+def test_windows_come_into_the_archive_and_others_do_not(desk: Path, tmp_path: Path) -> None:
+    home = trusting(desk / "sky")
+    ghalla("init", "--home", home)
+    like = square_field("x", GRID, inset_m=2)
+    with open_ground(home) as ground:
+        farm = ground.registry.add_farm("keeper", "Farm")
+        field, _ = ground.registry.add_field("keeper", farm.id, "Plot", outline(like.boundary))
+    with Archive(desk / "hub" / ARCHIVE) as archive, archive.transaction():
+        for n in range(5):
+            archive.put(window_of(field.id, 20_000 + 5 * n, grid=GRID))
+    collection = {"type": "FeatureCollection", "features": [feature(field)]}
+    (desk / "fields.geojson").write_text(json.dumps(collection))
+    where = ("--home", desk / "hub", "--fields", desk / "fields.geojson")
+    assert ghalla("scenes", "pack", *where, "--out", desk / "p.ghw").exit_code == 0
+    made = bundle(tmp_path, 1, "windows", files={"p.ghw": (desk / "p.ghw").read_bytes()})
+    taken = ghalla("bundle", "install", "--home", home, made)
+    assert taken.exit_code == 0, taken.output
+    [status] = said(ghalla("scenes", "status", "--home", home, "--json"))
+    assert status["windows"] == 5
+    [listed] = said(ghalla("bundle", "status", "--home", home, "--json"))
+    assert (listed["bundles"][0]["version"], listed["bundles"][0]["trial"]) == (1, False)
+    for version, files in ((2, {"p.ghw": b"no pack"}), (3, {"p.ghw": b"", "q.ghw": b""})):
+        bad = bundle(tmp_path, version, "windows", files=files)
+        assert ghalla("bundle", "install", "--home", home, bad).exit_code == 4
+    [status] = said(ghalla("scenes", "status", "--home", home, "--json"))
+    assert status["windows"] == 5
 
 
 def test_a_hub_publishes_raises_and_pauses(desk: Path) -> None:
