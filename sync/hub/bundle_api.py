@@ -21,6 +21,7 @@ from sync.hub.bundle_store import (
     blob_name,
     get,
     latest_root,
+    may_have,
     note_reports,
     offers,
     roots_after,
@@ -77,8 +78,8 @@ def part(sha256: str) -> Response:
     place = _place(node_of_request())
     with this_hub().database.reading() as connection:
         found = get(connection, sha256)
-        if found is None or found.sha256 not in {e.sha256 for e in offers(connection, place)}:
-            raise HubError("unknown_bundle", "no such bundle for this node")
+    if found is None or not may_have(found, place):
+        raise HubError("unknown_bundle", "no such bundle for this node")
     start, stop = _range(found)
     answer = Response(_read(this_hub().blobs, found, start, stop), 206 if request.range else 200)
     answer.mimetype = "application/octet-stream"

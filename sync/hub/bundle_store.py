@@ -195,12 +195,13 @@ def offers(connection: Connection, place: Place) -> list[Published]:
     for each in published(connection):
         manifest = each.signed.manifest
         key = (manifest.kind, manifest.name)
-        if key not in found and not each.paused and _is_for(each, place):
+        if key not in found and may_have(each, place):
             found[key] = each
     return list(found.values())
 
 
-def _is_for(each: Published, place: Place) -> bool:
+def may_have(each: Published, place: Place) -> bool:
+    """Whether a bundle is for a node, and it is the node's turn."""
     manifest = each.signed.manifest
     known = Place(
         place.node,
@@ -213,7 +214,7 @@ def _is_for(each: Published, place: Place) -> bool:
         check_for(manifest, known)
     except PublisherError:
         return False
-    return in_share(manifest, place.node, each.share)
+    return not each.paused and in_share(manifest, place.node, each.share)
 
 
 def news(connection: Connection, place: Place) -> int:
