@@ -7,6 +7,7 @@ its first minutes.  Whatever fails on the way brings the first back, with the re
 
 from __future__ import annotations
 
+import gc
 import logging
 import threading
 import time
@@ -177,6 +178,7 @@ class LiveApp:
             raise
         self._advice, self._forms, self._current = advice, forms, app
         self._door.inner = app.wsgi_app
+        gc.collect()  # the application before is a web of cycles, some megabytes
 
     def _fall(self, changed: list[tuple[str, str]], problem: str) -> None:
         """Go back to the versions before; what people see changes when that works."""
