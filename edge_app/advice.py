@@ -132,12 +132,10 @@ class Card:
 class Advice:
     """Every crop and card, with look-ups."""
 
-    def __init__(
-        self, crops: Sequence[Crop], cards: Sequence[Card], folder: Path = CONTENT
-    ) -> None:
+    def __init__(self, crops: Sequence[Crop], cards: Sequence[Card], *folders: Path) -> None:
         self.crops = tuple(crops)
         self.cards = tuple(cards)
-        self._folder = folder
+        self._folders = folders or (CONTENT,)
         self._by_code = {crop.code: crop for crop in crops}
         self._by_name = {key: crop for crop in crops for key in _crop_keys(crop)}
         self._by_pair = {(code, card.condition): card for card in cards for code in card.crops}
@@ -172,22 +170,34 @@ class Advice:
         # Only known names reach the disk, so that a card id taken from an address cannot wander.
         if lang not in LANGS or all(card.id != card_id for card in self.cards):
             return None
-        files = (self._folder / "audio" / f"{card_id}.{lang}.{kind}" for kind in AUDIO_TYPES)
+        names = [f"{card_id}.{lang}.{kind}" for kind in AUDIO_TYPES]
+        files = (folder / "audio" / name for folder in reversed(self._folders) for name in names)
         return next((file for file in files if file.is_file()), None)
 
 
-def load_advice(folder: Path = CONTENT) -> Advice:
+def load_advice(folder: Path = CONTENT, over: Sequence[Path] = ()) -> Advice:
     """Read ``crops.toml``, ``common.toml`` and ``cards/*.toml``.
+
+    Folders in ``over`` have the same layout and need not be complete: a file in one of them stands
+    for the one of that name before it, others are added.
 
     Raises PublisherError("bad_content") with ``file`` and ``item`` for anything missing, unknown,
     doubled or of the wrong type.
     """
-    crops = _read_crops(folder / "crops.toml")
-    common = _read_common(folder / "common.toml")
+    folders = (folder, *over)
+    crops = _read_crops(_latest(folders, "crops.toml"))
+    common = _read_common(_latest(folders, "common.toml"))
     reader = _CardReader(frozenset(crop.code for crop in crops), common)
-    for file in sorted((folder / "cards").glob("*.toml")):
-        reader.read(file)
-    return Advice(crops, reader.cards, folder)
+    names = {file.name for each in folders for file in (each / "cards").glob("*.toml")}
+    for name in sorted(names):
+        reader.read(_latest(folders, f"cards/{name}"))
+    return Advice(crops, reader.cards, *folders)
+
+
+def _latest(folders: Sequence[Path], name: str) -> Path:
+    """That file in the last folder that has it; in the first where none has."""
+    found = [folder / name for folder in folders if (folder / name).is_file()]
+    return found[-1] if found else folders[0] / name
 
 
 def _key(text: str) -> str:

@@ -42,13 +42,13 @@ def import_file(home: Path, as_json: bool, file: Path) -> None:
 
 
 def _items(home: Path, file: Path) -> Iterator[dict[str, Any]]:
-    from edge_app.advice import load_advice
     from edge_app.agent.exchange import take_file
     from edge_app.home import open_ground
+    from edge_app.home_advice import advice_of
     from edge_app.vocabulary import CardVocabulary
     from field_data.people import Person, Role
 
     # Whoever may type here may bring in what others recorded.
     keeper = Person("", "", Role.KEEPER)
     with open_ground(home) as ground, file.open("rb") as lines:
-        yield from take_file(ground, keeper, lines, CardVocabulary(load_advice()))
+        yield from take_file(ground, keeper, lines, CardVocabulary(advice_of(home)))

@@ -61,15 +61,21 @@ def _checked(home: Path) -> Path:
 
 @click.command("install")
 @HOME
+@click.option("--unsigned", is_flag=True, help="Take a package that nobody signed.")
 @JSON
 @click.argument("file", type=click.Path(path_type=Path))
-def model_install(home: Path, as_json: bool, file: Path) -> None:
-    """Check, unpack and probe the model package FILE (.ghm).  It speaks after `activate`."""
+def model_install(home: Path, unsigned: bool, as_json: bool, file: Path) -> None:
+    """Check, unpack and probe the model package FILE (.ghm).  It speaks after `activate`.
+
+    A node with a root of trust asks for a signature (FILE.ghm.sig, by ghalla bundle sign).
+    """
 
     def action() -> None:
+        from edge_app.cli_bundle import check_package
         from edge_app.settings import read_settings
         from models.installation import install
 
+        check_package(_checked(home), file, unsigned)
         keep_free = read_settings(_checked(home)).min_free_mb * 1_000_000
         said = install(home, file, keep_free=keep_free)
         name, version = said["name"], said["version"]

@@ -129,13 +129,13 @@ def local_export(home: Path, out: Path, as_json: bool) -> None:
     """Write what was taught as a labelled set: classification.csv, vocabulary.csv, images/."""
 
     def action() -> None:
-        from edge_app.advice import load_advice
         from edge_app.health import open_local
+        from edge_app.home_advice import advice_of
         from edge_app.local_export import export
 
         with open_local(home) as (sets, photos, node):
             taught = sets.all_current()
-            written = export(out, taught, photos, load_advice(), f"node {node}")
+            written = export(out, taught, photos, advice_of(home), f"node {node}")
         said = {"out": str(out), "classes": len(taught), "photos": written}
         click.echo(json.dumps(said) if as_json else f"{written} photos written to {out}")
 
@@ -151,12 +151,12 @@ def attach(group: click.Group) -> None:
 @contextmanager
 def _opened(home: Path) -> Iterator[tuple[FarmNode, Advice]]:
     """The node of a home, alone; ``no_home`` rather than a new one for a mistyped folder."""
-    from edge_app.advice import load_advice
     from edge_app.health import store_of
+    from edge_app.home_advice import advice_of
     from edge_app.node import FarmNode
 
     store_of(home)
-    advice = load_advice()
+    advice = advice_of(home)
     with FarmNode(home, advice) as node:
         yield node, advice
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
@@ -149,12 +149,8 @@ def import_(
     """
 
     def action() -> None:
-        from edge_app.settings import MB, read_settings
-        from sat_ingest.archive import ARCHIVE, Archive
-        from sat_ingest.window_packs import PackSource
         from sync.bundles import must_not_be_older, note_taken
 
-        known = fields_of(home, fields)
         try:
             handle = file.open("rb")
         except OSError as error:
@@ -163,24 +159,36 @@ def import_(
             manifest = None if unsigned else _verified(home, file, handle)
             if manifest and not older:
                 must_not_be_older(home, manifest)
-            source = PackSource(handle)
-            quota = read_settings(home).sat_archive_mb * MB
-            with Archive(home / ARCHIVE, quota) as archive:
-                taken = _take(archive, source, known)
+            said = import_windows(home, handle, fields)
         if manifest:
             note_taken(home, manifest)
-        said = _counts(source, known, taken)
         click.echo(json.dumps(said) if as_json else _sentence(said))
 
     guarded(as_json, action)
 
 
+def import_windows(home: Path, file: IO[bytes], fields: Path | None = None) -> dict[str, int]:
+    """Take the windows of an open pack into the archive of a home; counts of what was done."""
+    from edge_app.settings import MB, read_settings
+    from sat_ingest.archive import ARCHIVE, Archive
+    from sat_ingest.window_packs import PackSource
+
+    known = fields_of(home, fields)
+    source = PackSource(file)
+    with Archive(home / ARCHIVE, read_settings(home).sat_archive_mb * MB) as archive:
+        taken = _take(archive, source, known)
+    return _counts(source, known, taken)
+
+
 def _verified(home: Path, path: Path, handle: Any) -> BundleManifest:
     from sync.bundles import WINDOWS, verify
     from sync.keys import trusted_keys
+    from sync.roots import root_of
 
+    signed = root_of(home)
+    publishers = signed.root.roles.get(WINDOWS, {}) if signed else {}
     try:
-        return verify(path, handle, WINDOWS, trusted_keys(home))
+        return verify(path, handle, WINDOWS, {**trusted_keys(home), **publishers})
     except PublisherError as error:
         if error.code == "bundle_unsigned":
             message = f"{error}; --unsigned takes it nevertheless"

@@ -72,15 +72,17 @@ def export(home: Path, out: Path, as_json: bool) -> None:
     """Write the reviewed photos as a labelled set with its history, for `ghalla model eval`."""
 
     def action() -> None:
-        from edge_app.advice import load_advice
         from edge_app.home import open_ground
+        from edge_app.home_advice import advice_of
         from edge_app.review_export import SPLIT
         from edge_app.review_export import export as write
 
         with open_ground(home) as ground:
             desk = ground.reviews
             source = f"node {ground.node}"
-            done = write(out, list(desk.cases()), ground.photos, load_advice(), source, desk.shares)
+            done = write(
+                out, list(desk.cases()), ground.photos, advice_of(home), source, desk.shares
+            )
         if as_json:
             click.echo(json.dumps({"out": str(out), "photos": done, "split": SPLIT}))
         else:

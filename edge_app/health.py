@@ -126,6 +126,16 @@ def advice_part(advice: Advice) -> Part:
     return Part("advice", True, "ok", f"{len(advice.cards)} cards")
 
 
+def home_advice_part(home: Path) -> Part:
+    """:func:`advice_part` of a home, seen from outside."""
+    from edge_app.home_advice import advice_of
+
+    try:
+        return advice_part(advice_of(home))
+    except PublisherError as error:
+        return Part("advice", False, error.code, str(error))
+
+
 def fonts_part() -> Part:
     """The Arabic and Tifinagh letters that phones may lack; pages work without them."""
     found = len(list(VENDOR.glob("*.woff2")))
@@ -151,7 +161,6 @@ def check_home(home: Path) -> list[Part]:
     Raises:
         KeeperError: ``no_home``, ``bad_settings``, or the store's own.
     """
-    from edge_app.advice import load_advice
     from edge_app.home_forms import forms_of
     from edge_app.node import TRAP_FOLDER
     from edge_app.sky_health import satellite_part
@@ -161,7 +170,7 @@ def check_home(home: Path) -> list[Part]:
         *home_model_parts(home),
         trap_part(TRAP_FOLDER),
         clock_part(),
-        advice_part(load_advice()),
+        home_advice_part(home),
         fonts_part(),
         satellite_part(home, settings, whole=True),
         *filter(None, [forms_part(forms_of(home)[1])]),

@@ -1,7 +1,8 @@
-"""The forms of one node: those that come with it, and those in its home's folder ``forms``."""
+"""The forms of one node: those that come with it or in bundles, and those in its home's folder."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from field_data.errors import PersonError, PublisherError
@@ -10,14 +11,21 @@ from field_data.forms.definition import Form
 from field_data.forms.library import SHIPPED, Forms, load_forms, shipped_forms
 from field_data.forms.loading import read_form
 from field_data.forms.xlsform import Imported
+from sync.slots import Slots
 
 FOLDER = "forms"
 
 
-def forms_of(home: Path) -> tuple[Forms, list[PublisherError]]:
-    """The forms of a home; a file that is not sound is left out and named, the others work on."""
+def forms_of(
+    home: Path, bundled: Sequence[Path] | None = None
+) -> tuple[Forms, list[PublisherError]]:
+    """The forms of a home; a file that is not sound is left out and named, the others work on.
+
+    ``bundled``: the folders of bundles; None for those in use.
+    """
     good, problems = list(_shipped()), []
-    for file in _files(home / FOLDER):
+    brought = Slots(home).in_use("forms") if bundled is None else bundled
+    for file in [file for folder in (*brought, home / FOLDER) for file in _files(folder)]:
         try:
             form = read_form(file)
             Forms([*good, form])

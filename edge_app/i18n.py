@@ -7,6 +7,9 @@ special happens here; ``plain`` takes the span off where markup cannot stand.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 from flask import Blueprint, Flask, g, request
 from flask_babel import Babel, gettext
 from markupsafe import Markup
@@ -16,13 +19,23 @@ from edge_app.languages import LANGS, RTL
 
 OWN_NAMES = {"ar": "العربية", "fr": "Français", "zgh": "ⵜⴰⵎⴰⵣⵉⵖⵜ", "en": "English"}
 LANG_COOKIE = "lang"
+OWN = Path(__file__).parent / "translations"
 # What phones call the Amazigh languages spoken in Morocco.
 _AMAZIGH = ("tzm", "shi", "rif", "ber")
 
 
-def init_i18n(app: Flask) -> None:
-    """Translate the pages of ``app`` into the language of each request."""
-    Babel(app, locale_selector=request_lang, default_locale="en")
+def init_i18n(app: Flask, over: Sequence[Path] = ()) -> None:
+    """Translate the pages of ``app`` into the language of each request.
+
+    What catalogues in ``over`` (``<lang>/LC_MESSAGES/messages.mo``) say stands for our own.
+    """
+    folders = ";".join(map(str, (OWN, *over)))
+    Babel(
+        app,
+        locale_selector=request_lang,
+        default_locale="en",
+        default_translation_directories=folders,
+    )
     app.jinja_env.globals.update(
         lang=request_lang, langs=OWN_NAMES, direction=direction, plain=plain
     )

@@ -19,7 +19,7 @@ from models import life as steps
 from models.diagnosis import Diagnoser, Reading, unread
 from models.life import BUILTIN, Life, Refusal
 from models.local_classes import LocalHead
-from models.probe import probed_diagnoser
+from models.probe import hold_again, probed_diagnoser
 from models.registry import change, folder_of, life_of, state_file
 
 # How often a running node looks whether the keeper activated another version.
@@ -126,6 +126,21 @@ class LiveModel:
             self._step(partial(steps.answered, version=held.version))
             self._old = None
         return reading
+
+    def examine(self) -> None:
+        """Hold the installed version that speaks against its golden samples once more.
+
+        Where it answers otherwise than when it was loaded, the one before it speaks.
+        """
+        held = self._held
+        if held.version == BUILTIN or isinstance(held.model, PublisherError):
+            return
+        try:
+            hold_again(folder_of(self._home, self.name, held.version, self._shipped), held.model)
+        except Exception as error:  # whatever it is, the version does not work here
+            with self._trial:
+                self._refuse(held.version, error)
+                self._held, self._old = self._open(self._old), None
 
     def _open(self, held: _Held | None) -> _Held:
         """Load and probe the active version; the ones before it where that fails."""

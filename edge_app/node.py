@@ -24,6 +24,7 @@ from field_data.clock import now
 from field_data.diagnoses import DiagnosisLog
 from field_data.errors import GhallaError, KeeperError, PersonError, PublisherError
 from field_data.files import HomeLock, make_folder, write_atomic
+from field_data.forms.library import Forms
 from field_data.ids import new_id
 from field_data.local_sets import LocalSet
 from field_data.node_identity import node_id
@@ -208,6 +209,15 @@ class FarmNode:
         """What this node was taught."""
         teacher = self._teacher
         return teacher.current() if teacher else []
+
+    def speak(self, advice: Advice, forms: Forms) -> None:
+        """Use other cards and forms from now on."""
+        self._advice, self.ground.forms = advice, forms
+        self._school = School(self._store, self._photos, advice)
+
+    def examine_model(self) -> None:
+        """See :meth:`edge_app.live_model.LiveModel.examine`."""
+        self._live.examine()
 
     def count(self, photo: bytes, trap: str) -> CountReading:
         """Count and answer; see the seam."""

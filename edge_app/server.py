@@ -17,12 +17,14 @@ import waitress
 from flask import Flask
 
 from edge_app import https
-from edge_app.advice import Advice, load_advice
+from edge_app.advice import Advice
+from edge_app.bundles_node import begin_bundles
 from edge_app.farmer.uploads import MAX_REQUEST_BYTES
+from edge_app.home_advice import advice_at_start
 from edge_app.jobs import daily
+from edge_app.live_app import LiveApp, watching
 from edge_app.node import FarmNode
 from edge_app.uplink_job import sending
-from edge_app.web import create_app
 from field_data.errors import KeeperError
 from field_data.files import make_folder
 
@@ -127,14 +129,16 @@ def serve(
     _tame_malloc()
     # A full queue is ordinary and answered; waitress would log every request that waits for it.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
-    advice = advice or load_advice()
+    begin_bundles(home)
+    advice = advice or advice_at_start(home)
     with FarmNode(home, advice) as node, _uploads_on_disk(home), ExitStack() as opened:
         opened.enter_context(daily(node.ground.daily))
         opened.enter_context(sending(node.ground))
         host, port = host or node.settings.host, node.settings.port if port is None else port
         listening = opened.enter_context(_listen(host, port))
         reached = addresses(host, listening.getsockname()[1])
-        app, sockets = create_app(node, advice), [listening]
+        live = LiveApp(node, advice)
+        app, sockets = live.app, [listening]
         if node.settings.https_port:
             outer = opened.enter_context(_listen(host, node.settings.https_port))
             sockets.append(opened.enter_context(https.inside(app, home, node.id, outer)))
@@ -142,5 +146,6 @@ def serve(
         server = _server(app, node, sockets)
         opened.callback(server.close)
         signal.signal(signal.SIGTERM, _stop)
+        opened.enter_context(watching(live.look))
         ready(node, reached)
         server.run()

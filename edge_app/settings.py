@@ -14,13 +14,20 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from field_data.errors import KeeperError
+from field_data.errors import KeeperError, PublisherError
 from field_data.review_queue import Shares
+from sync.slots import BUNDLES, Slots
 
 PREFIX = "GHALLA_"
+FILE = "settings.toml"
 MB = 1_000_000
+# What a bundle may set: nothing that opens a door, forgets or shows anything.
+FROM_AFAR = frozenset(
+    {"sat_weekly_mb", "sat_tiles_mb", "review_sample_percent", "review_second_percent"}
+)
 # Variables that are no settings of the node.
 _OTHERS = frozenset({"GHALLA_DATA", "GHALLA_HOME"})
+_HUBS = "GHALLA_HUB_"
 _HOUR = r"([01]\d|2[0-3]):[0-5]\d"
 _HOURS = re.compile(rf"({_HOUR}-{_HOUR})?", re.ASCII)
 
@@ -123,14 +130,12 @@ def read_settings(home: Path, environ: Mapping[str, str] = os.environ) -> Settin
     Raises:
         KeeperError: ``bad_settings``, naming the file or variable and the key.
     """
-    path, given = home / "settings.toml", {}
-    if path.is_file():
-        try:
-            given = {key: (value, str(path)) for key, value in _read(path).items()}
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise KeeperError("bad_settings", f"{path}: {error}") from error
+    given: dict[str, tuple[Any, str]] = {}
+    for path in (*_bundled(home), home / FILE):
+        if path.is_file():
+            given |= {key: (value, str(path)) for key, value in _read(path).items()}
     for key, value in environ.items():
-        if key.startswith(PREFIX) and key not in _OTHERS:
+        if key.startswith(PREFIX) and key not in _OTHERS and not key.startswith(_HUBS):
             given[key.removeprefix(PREFIX).lower()] = (value, key)
     known = {f.name for f in fields(Settings)}
     for name, (_, where) in given.items():
@@ -139,8 +144,34 @@ def read_settings(home: Path, environ: Mapping[str, str] = os.environ) -> Settin
     return Settings(**{name: _value(name, *said) for name, said in given.items()})  # type: ignore[arg-type]
 
 
+def check_bundled(path: Path) -> None:
+    """Whether a bundle may set what it sets: few keys, and values that the node can work with.
+
+    Raises:
+        PublisherError: ``bad_settings`` or ``setting_not_allowed``.
+    """
+    try:
+        said = _read(path)
+        if not said.keys() <= FROM_AFAR:
+            wrong = ", ".join(sorted(said.keys() - FROM_AFAR))
+            raise PublisherError("setting_not_allowed", f"no bundle may set {wrong[:200]}")
+        Settings(**{name: _value(name, value, str(path)) for name, value in said.items()})  # type: ignore[arg-type]
+    except (KeeperError, OSError, RecursionError) as error:
+        raise PublisherError("bad_settings", str(error)) from error
+
+
+def _bundled(home: Path) -> list[Path]:
+    """What bundles set; the home's own file and the environment win over it."""
+    if not (home / BUNDLES).is_dir():
+        return []
+    return [folder / FILE for folder in Slots(home).in_use("settings")]
+
+
 def _read(path: Path) -> dict[str, Any]:
-    return tomllib.loads(path.read_text(encoding="utf-8"))
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise KeeperError("bad_settings", f"{path}: {error}") from error
 
 
 def documented() -> str:

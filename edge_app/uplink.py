@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from edge_app.bundles_down import after_up as what_comes_down
 from edge_app.ground import Ground
 from edge_app.uplink_files import KEY, folder_of, renditions_of, segments_of
 from edge_app.uplink_status import Meter, Status, status_of
@@ -117,10 +118,10 @@ class Uplinks:
         url: str = "",
         allowance: Allowance | None = None,
         say: Callable[[Progress], None] = lambda _progress: None,
-        after_up: Callable[[Conversation], None] = lambda _hub: None,
+        after_up: Callable[[Conversation], None] | None = None,
         **options: Any,
     ) -> Run:
-        """Send what waits; see `sync.client.Client`.  ``options`` go to the client.
+        """Send what waits, then take what comes down; ``options`` go to `sync.client.Client`.
 
         Raises:
             PersonError: ``not_enrolled``, ``sync_running``.
@@ -130,7 +131,8 @@ class Uplinks:
         with self.alone():
             self.unsay()
             link = Link(address_of(uplink), allowance)
-            client = self.client(uplink, link, after_up=after_up, **options)
+            down = after_up or what_comes_down(self.home, self._ground.node)
+            client = self.client(uplink, link, after_up=down, **options)
             meter = Meter(uplink)
 
             def told(progress: Progress) -> None:

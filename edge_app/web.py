@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Sequence
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, abort, g, request
@@ -54,8 +56,11 @@ _SECURITY = {
 }
 
 
-def create_app(node: Node, advice: Advice) -> Flask:
-    """The WSGI application for ``node``, speaking ``advice``; it holds no state of its own."""
+def create_app(node: Node, advice: Advice, catalogues: Sequence[Path] = ()) -> Flask:
+    """The WSGI application for ``node``, speaking ``advice``; it holds no state of its own.
+
+    ``catalogues``: folders of translations that stand for our own where they say something.
+    """
     app = Flask(__name__)
     app.config.update(
         MAX_CONTENT_LENGTH=MAX_REQUEST_BYTES,
@@ -67,7 +72,7 @@ def create_app(node: Node, advice: Advice) -> Flask:
     app.extensions["ghalla_node"], app.extensions["ghalla_advice"] = node, advice
     app.extensions["ghalla_vocabulary"] = CardVocabulary(advice)
     app.extensions["ghalla_ground"] = getattr(node, "ground", None)
-    init_i18n(app)
+    init_i18n(app, catalogues)
     init_pictures(app)
     init_helpers(app)
     app.register_blueprint(pages.blueprint)

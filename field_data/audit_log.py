@@ -53,6 +53,7 @@ class Action(StrEnum):
     RETENTION = "retention"
     TRIMMED = "trimmed"
     LOSS_ACCEPTED = "loss_accepted"
+    ROLLED_BACK = "rolled_back"
 
 
 @dataclass(frozen=True, slots=True)

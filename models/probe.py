@@ -76,10 +76,15 @@ def probed_diagnoser(folder: Path) -> Diagnoser:
     from models.diagnosis import Diagnoser
 
     reader = Diagnoser(folder)
+    hold_again(folder, reader)
+    return reader
+
+
+def hold_again(folder: Path, reader: Diagnoser) -> None:
+    """Hold the variant that a diagnoser uses against the golden samples; raises as above."""
     files = reader.manifest.files
     variant = next(key for key, part in files.items() if part.file == reader.variant)
     _hold(folder, reader, reader.run, variant)
-    return reader
 
 
 def _hold(folder: Path, reader: Diagnoser, run: Run, variant: str) -> float:

@@ -1,4 +1,4 @@
-"""Signing keys: Ed25519 by PyNaCl, which has its only door here.
+"""Signing keys: Ed25519 by PyNaCl, which has its only door here and is loaded when it is needed.
 
 A key file is one line of text, so that it can be read out and pasted.  A node trusts the public
 keys in ``home/trust/*.pub``; whoever may write there may say what the node believes.
@@ -11,9 +11,6 @@ import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
-
-from nacl.exceptions import BadSignatureError
-from nacl.signing import SigningKey, VerifyKey
 
 from field_data.errors import KeeperError, PersonError, PublisherError
 from field_data.files import make_folder, write_atomic
@@ -42,6 +39,9 @@ class PublicKey:
 
     def check(self, message: bytes, signature: bytes) -> None:
         """Raises ``PublisherError("bad_signature")`` unless this key signed ``message``."""
+        from nacl.exceptions import BadSignatureError
+        from nacl.signing import VerifyKey
+
         try:
             VerifyKey(self.raw).verify(message, signature)
         except (BadSignatureError, ValueError) as error:
@@ -60,10 +60,14 @@ class SecretKey:
     @property
     def public(self) -> PublicKey:
         """Its other half."""
+        from nacl.signing import SigningKey
+
         return PublicKey(bytes(SigningKey(self.raw).verify_key))
 
     def sign(self, message: bytes) -> bytes:
         """The 64 bytes of the signature."""
+        from nacl.signing import SigningKey
+
         return bytes(SigningKey(self.raw).sign(message).signature)
 
 
@@ -115,13 +119,35 @@ def trusted_keys(home: Path) -> dict[str, PublicKey]:
     return {key.id: key for key in keys}
 
 
+def read_public(path: Path) -> PublicKey:
+    """The public key of a file.
+
+    Raises:
+        PersonError: ``bad_key``.
+    """
+    return PublicKey(_read(path, _PUBLIC))
+
+
+def public_from_line(line: str) -> PublicKey:
+    """The key that :attr:`PublicKey.line` wrote.
+
+    Raises:
+        ValueError: it is none.
+    """
+    return PublicKey(_parse(line, _PUBLIC))
+
+
+def _parse(text: str, kind: str) -> bytes:
+    words = text.split()
+    raw = base64.b64decode(words[1], validate=True) if len(words) > 1 else b""
+    if words[:1] != [kind] or len(raw) != _BYTES:
+        raise ValueError(f"no key of the kind {kind}")
+    return raw
+
+
 def _read(path: Path, kind: str) -> bytes:
     try:
         with path.open("rb") as file:
-            words = file.read(_MOST).decode("ascii").split()
-        raw = base64.b64decode(words[1], validate=True)
-    except (OSError, ValueError, IndexError) as error:
+            return _parse(file.read(_MOST).decode("ascii"), kind)
+    except (OSError, ValueError) as error:
         raise PersonError("bad_key", f"{path} is no key: {error}") from error
-    if words[0] != kind or len(raw) != _BYTES:
-        raise PersonError("bad_key", f"{path} is no key of the kind {kind}")
-    return raw

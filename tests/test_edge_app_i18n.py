@@ -21,7 +21,9 @@ from edge_app.webassets import TRANSLATED
 _PLACEHOLDER = re.compile(r"%\(\w+\)s")
 # Wordings nobody is sure of stay empty: those of the trap pages are all still to be told.
 _AMAZIGH_AT_LEAST = 0.9
-_FOR_STAFF = re.compile(r"(^|/)(access|agent|staff)/|person_export|(review|sky|uplink)_words|trust")
+_FOR_STAFF = re.compile(
+    r"(^|/)(access|agent|staff)/|person_export|(bundle|review|sky|uplink)_words|trust"
+)
 
 
 @pytest.fixture(scope="module", autouse=True)

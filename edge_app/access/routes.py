@@ -68,6 +68,8 @@ ROUTES: dict[str, frozenset[Role] | None] = {
     "staff.person_export": KEEPER,
     "staff.person_erase": KEEPER,
     "staff.audit": KEEPER,
+    "staff.bundles": KEEPER,
+    "staff.bundles_back": KEEPER,
     # The tablets' app: its files tell nothing, its API is for who carries a tablet.
     "agent.app": PUBLIC,
     "agent.worker": PUBLIC,

@@ -69,5 +69,6 @@ ACTIONS: dict[Action, LazyString] = {
     Action.ERASED: _l("data erased"),
     Action.RETENTION: _l("old things removed"),
     Action.TRIMMED: _l("old entries of this log removed"),
+    Action.ROLLED_BACK: _l("went back to the version before"),
     Action.LOSS_ACCEPTED: _l("loss of entries accepted"),
 }

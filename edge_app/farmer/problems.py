@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from flask import Flask, Response, current_app, jsonify, make_response, render_template, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from edge_app import review_words, sky_words
+from edge_app import bundle_words, review_words, sky_words
 from edge_app.access import words as access_words
 from edge_app.farmer import words
 from edge_app.i18n import without_markup
@@ -27,7 +27,13 @@ STATUSES = {
     "reviewed_by_you": 409,
     "reviewed_enough": 409,
 }
-ERRORS = words.ERRORS | access_words.ERRORS | review_words.ERRORS | sky_words.ERRORS
+ERRORS = (
+    words.ERRORS
+    | access_words.ERRORS
+    | review_words.ERRORS
+    | sky_words.ERRORS
+    | bundle_words.ERRORS
+)
 _CODES = {403: "cross_site", 404: "not_found", 413: "too_large"}
 
 

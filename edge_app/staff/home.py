@@ -28,6 +28,7 @@ ENTRIES: list[Entry] = [
     Entry("staff.pair", _l("Pair a tablet"), "near"),
     Entry("staff.people", _l("People"), "person"),
     Entry("staff.audit", _l("Audit log"), "search"),
+    Entry("staff.bundles", _l("What came down"), "again"),
 ]
 
 

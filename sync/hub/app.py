@@ -31,6 +31,7 @@ class Hub:
 
 def _blueprints() -> list[Blueprint]:
     """Everything that the hub serves."""
+    from sync.hub import bundle_api as _bundles  # noqa: F401 (adds its routes to the nodes')
     from sync.hub.api_ogc import OGC
     from sync.hub.api_pull import PULL
     from sync.hub.node_api import NODE_API

@@ -19,6 +19,7 @@ from sqlalchemy import LargeBinary, Table, func, insert, select
 from field_data.errors import PersonError
 from field_data.files import make_folder, replacing, write_atomic
 from sync.hub.app import Hub
+from sync.hub.bundle_tables import BUNDLES
 from sync.hub.database import Database
 from sync.hub.export import FORMATS, write_export
 from sync.hub.export_query import What, Wish
@@ -29,7 +30,10 @@ from sync.hub.photos import blob_name
 from sync.hub.tables import METADATA, NODES, PHOTOS
 
 # What is not written out: secrets, and what is on its way or only of use to this very hub.
-LEFT = frozenset({"hub", "enrolments", "hub_tokens", "hub_pauses", "photo_parts", "doomed"})
+# Bundles are with their publishers, who offer them at another hub again.
+LEFT = frozenset(
+    {"hub", "enrolments", "hub_tokens", "hub_pauses", "photo_parts", "doomed", BUNDLES.name}
+)
 _HIDDEN: Mapping[Table, frozenset[str]] = {PEOPLE: frozenset({"secret"})}
 _SUMS = "SHA256SUMS"
 _FORM = "ghalla hub export 1"
@@ -48,8 +52,9 @@ Written by `ghalla hub export --all`. Nothing here needs Ghalla to be read.
   `*.dictionary.json` that explains its columns, its licence and the consent it rests on.
 - `SHA256SUMS`: of all files; check with `sha256sum -c SHA256SUMS`.
 
-Not here: the hub's signing key, passwords, tokens, enrolment codes. Nodes that are to send to
-another hub enrol there again. `ghalla hub import DIR` reads this folder into an empty hub.
+Not here: the hub's signing key, passwords, tokens, enrolment codes, and the bundles for nodes,
+which their publishers offer again. Nodes that are to send to another hub enrol there again.
+`ghalla hub import DIR` reads this folder into an empty hub.
 """
 
 

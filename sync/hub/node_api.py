@@ -31,6 +31,8 @@ STATUS = {
     Refusal.REVOKED: 403,
     Refusal.BAD_SIGNATURE: 403,
     "bad_code": 403,
+    "bad_reports": 400,
+    "unknown_bundle": 404,
     "unknown_upload": 404,
     "node_taken": 409,
     Refusal.DIVERGED: 409,
@@ -40,6 +42,7 @@ STATUS = {
     Refusal.TOO_LARGE: 413,
     Refusal.UNKNOWN_DICTIONARY: 415,
     Refusal.NEWER_SCHEMA: 415,
+    "bad_range": 416,
     Refusal.DAMAGED: 460,
     Refusal.FULL: 507,
 }
