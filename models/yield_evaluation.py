@@ -18,8 +18,9 @@ from models.yield_manifest import Horizon
 
 Floats = NDArray[np.float64]
 SEED, DRAWS = 20261125, 1000
-# (share outside below, name) of each pair of ends.
-_TAILS = {"low": 0.9, "high": 0.9, "low90": 0.95, "high90": 0.95}
+SHARES = (80, 90)
+# Nobody knows a season better than this, a share.
+LEAST_SD = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,55 +89,49 @@ def skill(truth: Floats, said: Floats, rule: Floats, years: NDArray[np.int64]) -
     return {"skill": figure(np.arange(len(truth))), "interval": [low, high]}
 
 
-def season_spread(judged: Sequence[Judged]) -> float:
-    """What seasons vary beyond the level's own doubt once the model spoke, a share."""
-    off = np.array([(one.t_ha - one.forecast) / one.level_t_ha for one in judged])
-    doubt = np.array([one.level_sd / one.level_t_ha for one in judged])
-    return float(np.sqrt(max(np.mean(off**2) - np.mean(doubt**2), 0.05**2)))
-
-
 def horizon_of(judged: Sequence[Judged]) -> Horizon:
     """The conformal ends for forecasts like these, of years that the model had not seen."""
-    season_sd = season_spread(judged)
-    scores, years = _scores(judged, season_sd), years_of(judged)
-    sides = {"low": -scores, "high": scores, "low90": -scores, "high90": scores}
-    ends = {name: quantile(sides[name], years, share) for name, share in _TAILS.items()}
-    floor = 0.1
-    low, high = max(ends["low"], floor), max(ends["high"], floor)
-    return Horizon(season_sd, low, high, max(ends["low90"], low), max(ends["high90"], high))
-
-
-def _scores(judged: Sequence[Judged], season_sd: float) -> Floats:
     off = np.array([one.t_ha - one.forecast for one in judged])
-    return off / _spreads(judged, season_sd)
+    level = np.array([one.level_t_ha for one in judged])
+    doubt = np.array([one.level_sd for one in judged])
+    usual = float(level.mean())
+    # The level's own doubt is in the errors, too; what is left is the season's.
+    unseen = float(np.mean(off**2) - np.mean(doubt**2))
+    season_sd = max(unseen, (LEAST_SD * usual) ** 2) ** 0.5 / usual
+    plain = Horizon(season_sd, 1.0, 1.0, 1.0, 1.0, usual)
+    scores, years = np.abs(off) / _spreads(judged, plain), years_of(judged)
+    reach, reach90 = (quantile(scores, years, share / 100) for share in SHARES)
+    return Horizon(season_sd, reach, reach, reach90, reach90, usual)
 
 
-def _spreads(judged: Sequence[Judged], season_sd: float) -> Floats:
+def _spreads(judged: Sequence[Judged], horizon: Horizon) -> Floats:
     return spread(
         np.array([one.shift for one in judged]),
         np.array([one.level_t_ha for one in judged]),
         np.array([one.level_sd for one in judged]),
-        season_sd,
+        horizon,
     )
 
 
 def ranges(judged: Sequence[Judged], horizon: Horizon) -> Mapping[int, tuple[Floats, Floats]]:
     """Ends of the 80 and the 90 % range, t/ha, each [n]."""
     middle = np.array([one.forecast for one in judged])
-    sd = _spreads(judged, horizon.season_sd)
+    sd = _spreads(judged, horizon)
     ends = {80: (horizon.low, horizon.high), 90: (horizon.low90, horizon.high90)}
-    return {share: (np.maximum(middle - low * sd, 0), middle + high * sd)
-            for share, (low, high) in ends.items()}  # fmt: skip
+    return {
+        share: (np.maximum(middle - low * sd, 0), middle + high * sd)
+        for share, (low, high) in ends.items()
+    }
 
 
 def left_out_ranges(judged: Sequence[Judged]) -> Mapping[int, tuple[Floats, Floats]]:
     """The ranges each forecast would have had, their ends learnt from the other years alone."""
     years = years_of(judged)
-    found = {share: (np.empty(len(judged)), np.empty(len(judged))) for share in (80, 90)}
+    found = {share: (np.empty(len(judged)), np.empty(len(judged))) for share in SHARES}
     for year in np.unique(years):
         own = np.flatnonzero(years == year)
         others = [one for one in judged if one.year != year]
-        said = ranges([judged[i] for i in own], horizon_of(others))
+        said = ranges([judged[int(i)] for i in own], horizon_of(others))
         for share, ends in said.items():
             found[share][0][own], found[share][1][own] = ends
     return found

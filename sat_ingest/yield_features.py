@@ -75,13 +75,10 @@ def last_day(season_year: int, horizon: str) -> date:
     return date(season_year, month, calendar.monthrange(season_year, month)[1])
 
 
-def members(group: str) -> list[str]:
-    """The names that belong to a group."""
-    return [name for name in NAMES if _part(name) == group or _part(name)[:2] in GROUPS[group]]
-
-
-def _part(name: str) -> str:
-    return name.split("_", 1)[1]
+def members(group: str) -> list[int]:
+    """Where the numbers of a group stand in NAMES."""
+    parts = [name.split("_", 1)[1] for name in NAMES]
+    return [i for i, part in enumerate(parts) if part == group or part[:2] in GROUPS[group]]
 
 
 def halves(observed: Observed) -> dict[int, Floats]:
@@ -104,10 +101,14 @@ def clear_dates(observed: Observed, season_year: int, horizon: str) -> int:
     return sum(1 for day, value in pairs if since <= day <= until and np.isfinite(value))
 
 
-def archive_seasons(series: Mapping[str, Observed], season_year: int) -> int:
-    """How many earlier seasons `features` can hold this one against."""
-    seen = [halves(one) for one in series.values()]
-    return max((sum(1 for year in each if year < season_year) for each in seen), default=0)
+def archive_seasons(series: Mapping[str, Observed], season_year: int, horizon: str) -> int:
+    """How many earlier seasons `features` can hold this one against up to the horizon."""
+    upto = 2 * MONTHS.index(horizon) + 2
+    counts = [
+        sum(year < season_year and bool(np.isfinite(v[:upto]).any()) for year, v in seasons.items())
+        for seasons in map(halves, series.values())
+    ]
+    return max(counts, default=0)
 
 
 def features(
