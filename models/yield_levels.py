@@ -80,11 +80,13 @@ def level(prior: Prior, harvests: Sequence[Harvest]) -> Level:
 
 
 def declared(prior: Prior, usual_t_ha: float, sd_share: float) -> Prior:
-    """The prior of a field whose farmer says what is usual, believed within ``sd_share`` of it."""
-    sd = sd_share * max(usual_t_ha, LEAST_LEVEL)
-    weights = (1 / prior.sd_t_ha**2, 1 / sd**2)
-    mean = (weights[0] * prior.mean_t_ha + weights[1] * usual_t_ha) / sum(weights)
-    return replace(prior, mean_t_ha=mean, sd_t_ha=sum(weights) ** -0.5)
+    """The prior of a field whose farmer says what is usual, believed within ``sd_share`` of it.
+
+    The two are weighed by their doubts; what is usual holds no season's luck, as a harvest does.
+    """
+    before, said = 1 / prior.sd_t_ha**2, 1 / (sd_share * max(usual_t_ha, 0.1)) ** 2
+    mean = (before * prior.mean_t_ha + said * usual_t_ha) / (before + said)
+    return replace(prior, mean_t_ha=mean, sd_t_ha=(before + said) ** -0.5)
 
 
 def _weighed(prior: Prior, harvests: Sequence[Harvest], about_t_ha: float) -> Level:

@@ -27,6 +27,13 @@ REGIONS = "morocco/ma_region_monthly_ndvi_rain_temp.csv"
 # Flags of the set: the area is wrong at source; so small that it is noise.
 _WRONG, _TINY = "outlier_suspect", "tiny_area"
 _FILES = {"ndvi": "es_ndvi_8day.csv", "fpar": "es_fpar_10day.csv"}
+FILES_READ = (
+    f"{SPAIN}/es_wheat_yield.csv",
+    *(f"{SPAIN}/{name}" for name in _FILES.values()),
+    f"{SPAIN}/es_panel_features.csv",
+    NATIONAL,
+    REGIONS,
+)
 
 
 @dataclass(frozen=True, slots=True)

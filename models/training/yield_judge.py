@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ Forecasts = Mapping[tuple[str, str], list[Judged]]
 SEED, DRAWS, PARTS = 20261125, 10, 7
 FIRST_ROLLING = 6
 SHOTS = (0, 1, 2, 5)
+LEAST_PLACES = 8
 
 
 def judge_rows(
@@ -77,25 +79,32 @@ def _gather(found: dict[tuple[str, str], list[Judged]], more: Forecasts) -> None
         found.setdefault(key, []).extend(judged)
 
 
-def new_places(data: YieldSet, horizon: str = HORIZONS[-1]) -> dict[str, dict[int, list[Judged]]]:
-    """Places that nothing was learnt from, in years that nothing was learnt from, after k harvests.
+def new_places(
+    data: YieldSet, strict: bool, horizon: str = HORIZONS[-1]
+) -> dict[str, dict[int, list[Judged]]]:
+    """Forecasts of places that nothing was learnt from, after k local harvests, by kind and k.
 
-    The k harvests are other years of the place, drawn ten times.  Keys: "model" (level learnt in
-    hindsight, times the season's shift) and "level" (the same harvests taken as they are, no
-    model), then k.
+    ``strict`` leaves the forecast's year out of the training, too.  Kinds: "model" (the k harvests
+    just before, each taken in hindsight of its season, times the season's shift), "drawn" (the same
+    with k other years, drawn ten times) and "level" (the harvests just before as they are).
     """
     rng = np.random.default_rng(SEED)
     found: dict[str, dict[int, list[Judged]]] = {
-        kind: {k: [] for k in SHOTS} for kind in ("model", "level")
+        kind: {k: [] for k in SHOTS} for kind in ("model", "drawn", "level")
     }
-    parts = {place: i % PARTS for i, place in enumerate(rng.permutation(data.places).tolist())}
-    for year, rows in judged_years(data).items():
-        archive = all_seasons(data) - {year}
-        for part in range(PARTS):
-            kept = [r for r in data.rows if r.year != year and parts[r.place] != part]
-            fold = fit(data, kept, archive, ("both",), (horizon,))
-            for row in (r for r in rows if parts[r.place] == part):
-                _shots(found, data, fold, row, archive, rng, horizon)
+    order = rng.permutation(data.places).tolist()
+    for part in range(PARTS):
+        left = set(order[part::PARTS])
+        fold = None
+        for year, rows in judged_years(data).items():
+            archive = all_seasons(data) - {year}
+            if strict or fold is None:
+                kept = [r for r in data.rows if r.place not in left]
+                kept = [r for r in kept if r.year != year] if strict else kept
+                known = archive if strict else all_seasons(data)
+                fold = fit(data, kept, known, ("both",), (horizon,))
+            for row in (r for r in rows if r.place in left):
+                _shots(found, data, fold, row, archive, rng)
     return found
 
 
@@ -106,52 +115,59 @@ def _shots(
     row: Row,
     archive: Collection[int],
     rng: np.random.Generator,
-    horizon: str,
 ) -> None:
     own = [r for r in data.rows if r.place == row.place and r.year != row.year]
-    model = fold.arms["both", horizon]
+    ((_, horizon), model) = next(iter(fold.arms.items()))
     shifts = model.shift(features_of(data, [row, *own], horizon, archive))
+    told = [
+        Harvest(one.t_ha, 0.0, float(shift) if data.looked_at(one) else None, one.year - row.year)
+        for one, shift in zip(own, shifts[1:], strict=True)
+    ]
+    before = [one for one in told if one.apart < 0]
     prior = local_prior(data, fold, row.place, archive)
+
+    def said(kind: str, k: int, known: Prior, harvests: Sequence[Harvest], shift: float) -> None:
+        usual = level(known, harvests)
+        found[kind][k].append(
+            Judged(row.place, row.year, row.t_ha, usual.mean_t_ha, usual.sd_t_ha, shift)
+        )
+
     for k in SHOTS:
-        if k > len(own):
-            continue
-        for _ in range(DRAWS if k else 1):
-            picked = rng.choice(len(own), k, replace=False)
-            told = [
-                Harvest(own[i].t_ha, 0.0, float(shifts[i + 1]) if data.looked_at(own[i]) else None,
-                        own[i].year - row.year)
-                for i in picked
-            ]  # fmt: skip
-            plain = [Harvest(one.t_ha, one.sd_t_ha, None, one.apart) for one in told]
-            for kind, usual, shift in (
-                ("model", level(prior, told), float(shifts[0])),
-                ("level", level(fold.prior, plain), 0.0),
-            ):
-                found[kind][k].append(
-                    Judged(row.place, row.year, row.t_ha, usual.mean_t_ha, usual.sd_t_ha, shift)
-                )
+        if k <= len(before):
+            recent = before[len(before) - k :]
+            said("model", k, prior, recent, float(shifts[0]))
+            said("level", k, fold.prior, [replace(one, shift=None) for one in recent], 0.0)
+        for _ in range(DRAWS if 0 < k <= len(told) else 0):
+            drawn = [told[i] for i in rng.choice(len(told), k, replace=False)]
+            said("drawn", k, prior, drawn, float(shifts[0]))
 
 
 def local_prior(data: YieldSet, fold: Fold, place: str, archive: Collection[int]) -> Prior:
-    """The prior of a place from how green its crops usually are, learnt from the fold's places."""
-    places = sorted({row.place for row in fold.rows})
-    green = np.array([usual_green(data, each, archive) for each in places])
-    usual = np.array([np.mean([r.t_ha for r in fold.rows if r.place == each]) for each in places])
-    whole = np.column_stack([np.ones(len(places)), green])
-    penalty = np.diag([0.0, *[0.02] * green.shape[1]])
+    """The prior of a place from how green its crops usually are, learnt from the fold's places;
+    the fold's own where that is not known of it."""
+    here = usual_green(data, place, archive)
+    green = {p: usual_green(data, p, archive) for p in sorted({row.place for row in fold.rows})}
+    known = {p: g for p, g in green.items() if np.isfinite(g).all()}
+    if not np.isfinite(here).all() or len(known) < LEAST_PLACES:
+        return fold.prior
+    usual = np.array([np.mean([r.t_ha for r in fold.rows if r.place == p]) for p in known])
+    whole = np.column_stack([np.ones(len(known)), np.array(list(known.values()))])
+    penalty = np.diag([0.0, *[0.02] * len(here)])
     slope = np.linalg.solve(whole.T @ whole + penalty, whole.T @ usual)
-    off = usual - whole @ slope
-    sd = float(np.sqrt(np.sum(off**2) / max(len(places) - 3, 1)))
-    mean = float(np.array([1.0, *usual_green(data, place, archive)]) @ slope)
-    p = fold.prior
-    return Prior(max(mean, 0.5), sd, p.season_sd, p.unseen_sd, p.drift)
+    sd = float(np.sqrt(np.sum((usual - whole @ slope) ** 2) / (len(known) - 3)))
+    mean = float(np.array([1.0, *here]) @ slope)
+    return replace(fold.prior, mean_t_ha=max(mean, 0.5), sd_t_ha=max(sd, 0.3))
 
 
 def usual_green(data: YieldSet, place: str, archive: Collection[int]) -> Floats:
-    """Mean of each source in February to April and in May over the archive, [4]."""
+    """Mean of each source in February to April and in May over the archive, [4], or NaN."""
     found = []
     for source in SOURCES:
-        seasons = [v for y, v in data.seen[place][source].items() if y in archive]
-        mean = np.nanmean(seasons, axis=0)
+        seasons = data.seen.get(place, {}).get(source, {})
+        kept = np.array([v for year, v in seasons.items() if year in archive])
+        seen = np.isfinite(kept)
+        if not len(kept) or not seen.any(axis=0)[8:].all():
+            return np.full(2 * len(SOURCES), np.nan)
+        mean = np.nansum(kept, axis=0) / np.maximum(seen.sum(axis=0), 1)
         found += [float(mean[8:14].mean()), float(mean[14:].mean())]
     return np.array(found)
