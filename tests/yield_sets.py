@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-PLACES = tuple(f"ES{n:03}" for n in range(1, 13))
-YEARS = tuple(range(2005, 2015))
+PLACES = tuple(f"ES{n:03}" for n in range(1, 10))
+YEARS = tuple(range(2006, 2014))
 RAIN = [f"rain_{month}" for month in ("10", "11", "12", "01", "02", "03", "04", "05")]
 
 
@@ -70,7 +70,7 @@ def _morocco(folder: Path, years: Sequence[int]) -> None:
     region, own = "Chaouia", "ES001"
     _table(folder / "ma_national_yield.csv", ["crop", "harvest_year", "yield_t_ha"], [
         [crop, y, round(level * (1 + 1.6 * luck(y, own)), 4)]
-        for crop, level in (("wheat", 1.6), ("barley", 1.1)) for y in (*range(1995, 2005), *years)
+        for crop, level in (("wheat", 1.6), ("barley", 1.1)) for y in (*range(1995, 2006), *years)
     ])  # fmt: skip
     _table(folder / "ma_region_monthly_ndvi_rain_temp.csv", ["region", "year", "month", "ndvi"], [
         [region, d.year, d.month, round(green(d.replace(day=15), own), 4)]
