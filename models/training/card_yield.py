@@ -135,11 +135,8 @@ def _figures(figures: Mapping[str, Any]) -> Iterable[str]:
         for protocol, kinds in figures["new_place"].items() for kind, of in kinds.items()
     ])  # fmt: skip
     curve = figures["learning_curve_april"]
-    yield (
-        "April with fewer seasons to learn from (leave-one-year-out RMSE): "
-        + ", ".join(f"{size} seasons {value:.3f}" for size, value in curve.items())
-        + ".\n"
-    )
+    yield "April with fewer seasons to learn from, leave-one-year-out RMSE:\n"
+    yield _table([f"{size} seasons" for size in curve], [list(curve.values())])
 
 
 def _rule(name: str) -> str:
