@@ -19,7 +19,7 @@ from models.yield_manifest import Horizon
 
 # A range is this much wider, per training range that an input lies outside, at most doubled.
 MOST_STRETCH = 2.0
-GROWS = 0.75
+GROWS = 0.5
 
 Floats = NDArray[np.float64]
 
