@@ -257,21 +257,80 @@ class IndexSeries:
             raise ValueError("one value a day, days increasing")
 
 
-@dataclass(frozen=True, slots=True)
-class YieldForecast:
-    """Forecast of one field in t/ha at the 10th, 50th and 90th percentile."""
+HORIZONS = ("02", "03", "04", "05")
 
-    field: str
-    horizon: str
-    t_ha_p10: float
-    t_ha_p50: float
-    t_ha_p90: float
-    evidence: tuple[str, ...] = ()
+
+class LevelSource(StrEnum):
+    """Where the usual yield comes from, against which a season is better or worse."""
+
+    HARVESTS = "harvests"  # harvests of this field
+    DECLARED = "declared"  # what its farmer says is usual
+    PLACE = "place"  # harvests of fields around
+    NONE = "none"  # nobody said: a forecast then has no t/ha
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a yield forecast rests on: harvests known here, clear dates of this season up to its
+    horizon, and earlier seasons in the archive."""
+
+    harvests: int
+    clear_dates: int
+    archive_seasons: int
 
     def __post_init__(self) -> None:
-        quantiles = (self.t_ha_p10, self.t_ha_p50, self.t_ha_p90)
-        if (
-            not all(map(math.isfinite, quantiles))
-            or not 0 <= quantiles[0] <= quantiles[1] <= quantiles[2]
-        ):
+        if min(self.harvests, self.clear_dates, self.archive_seasons) < 0:
+            raise ValueError("counts are not negative")
+
+
+@dataclass(frozen=True, slots=True)
+class Driver:
+    """What moved a forecast: ``name`` is one of `sat_ingest.yield_features.GROUPS`; ``relative``
+    how far it moved the yield against usual (-0.05: five percent less), ``effect_t_ha`` the same in
+    t/ha, None where the level is not known."""
+
+    name: str
+    relative: float
+    effect_t_ha: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class YieldForecast:
+    """Forecast of one field's harvest, with the range that should hold it four times in five.
+
+    ``crop`` is an EPPO code; ``season_year`` the year of harvest (the season that begins in the
+    autumn before); ``horizon`` the month, "02" to "05", whose end closes what was looked at;
+    ``as_of`` the day on which it was made.  ``relative`` is the season against usual (-0.12: twelve
+    percent less), ``relative_p10`` and ``relative_p90`` its range.  ``t_ha_*`` are the 10th, 50th
+    and 90th percentile in t/ha and ``level_t_ha`` the usual yield; all four are None exactly when
+    ``level_source`` is NONE.
+    """
+
+    field: str
+    crop: str
+    season_year: int
+    horizon: str
+    as_of: date
+    t_ha_p10: float | None
+    t_ha_p50: float | None
+    t_ha_p90: float | None
+    relative: float
+    relative_p10: float
+    relative_p90: float
+    level_t_ha: float | None
+    level_source: LevelSource
+    evidence: Evidence
+    drivers: tuple[Driver, ...]
+    model: ModelRef
+
+    def __post_init__(self) -> None:
+        if self.horizon not in HORIZONS:
+            raise ValueError(f"horizon {self.horizon!r} is none of {HORIZONS}")
+        if not -1 <= self.relative_p10 <= self.relative <= self.relative_p90 < math.inf:
+            raise ValueError("need -1 <= relative_p10 <= relative <= relative_p90")
+        tonnes = (self.t_ha_p10, self.t_ha_p50, self.t_ha_p90, self.level_t_ha)
+        known = [each for each in tonnes if each is not None]
+        if len(known) != (0 if self.level_source is LevelSource.NONE else len(tonnes)):
+            raise ValueError("t/ha where the level is known, and only there")
+        if known and not 0 <= known[0] <= known[1] <= known[2] < math.inf:
             raise ValueError("need 0 <= p10 <= p50 <= p90")

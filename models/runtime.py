@@ -32,6 +32,39 @@ class Outputs:
     embedding: Floats
 
 
+def session_of(data: bytes) -> onnxruntime.InferenceSession:
+    """A session on one thread that does not write to the terminal."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+
+
+class Tabular:
+    """A graph on rows of numbers: ``name`` float32 [n, width] to named float32 outputs."""
+
+    def __init__(self, data: bytes, name: str, width: int, outputs: Sequence[str]) -> None:
+        """Load and run once on an empty season.
+
+        Raises:
+            PublisherError: ``model_corrupt``.
+        """
+        self._name, self._outputs = name, list(outputs)
+        try:
+            self._session = session_of(data)
+            self.run(np.full((1, width), np.nan, np.float32))
+        except Exception as error:  # onnxruntime raises a dozen unrelated types
+            raise PublisherError(
+                "model_corrupt", f"onnxruntime refuses the model: {error}"
+            ) from error
+
+    def run(self, rows: Floats) -> list[Floats]:
+        """The outputs, in the order asked for, of n rows, float32 [n, width]."""
+        said: list[Floats] = self._session.run(self._outputs, {self._name: rows})
+        return said
+
+
 class Graph:
     """One graph in one session: ``image`` uint8 [n, px, px, 3] RGB to named float32 outputs."""
 
@@ -41,15 +74,9 @@ class Graph:
         Raises:
             PublisherError: ``model_corrupt``.
         """
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 4
         self._outputs = list(outputs)
         try:
-            self._session = onnxruntime.InferenceSession(
-                data, options, providers=["CPUExecutionProvider"]
-            )
+            self._session = session_of(data)
             self.probe = self.outputs(np.zeros((1, px, px, 3), np.uint8))
         except Exception as error:  # onnxruntime raises a dozen unrelated types
             raise PublisherError(
