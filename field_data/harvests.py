@@ -49,9 +49,9 @@ class How(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Harvest:
-    """What a field gave in one season: ``t_ha`` at standard moisture where that is known, ``sd_t_ha``
-    its noise; ``day`` the last day it was cut; ``events`` say so.  ``contradicted``: the figures
-    lie too far apart to be about the same field."""
+    """What a field gave in one season: ``t_ha`` at standard moisture where that is known,
+    ``sd_t_ha`` its noise; ``day`` the last day it was cut; ``events`` say so.  ``contradicted``:
+    the figures lie too far apart to be about the same field."""
 
     field: str
     crop: str

@@ -22,7 +22,7 @@ FIELD = Field("f1", "farm", RING, "TRZAX", area_ha=2.0)
 JUNE = Instant(datetime(2025, 6, 10, tzinfo=UTC).timestamp(), Trust.TABLET)
 
 
-def event(form: str, at: Instant = JUNE, **values: Any) -> Event:
+def event(form: str, at: Instant, **values: Any) -> Event:
     """An observation as `check_observation` leaves it: with what the form works out."""
     photo = {"photo": ["0" * 64]} if form == "crop_cut" else {}
     checked = check(
@@ -33,12 +33,18 @@ def event(form: str, at: Instant = JUNE, **values: Any) -> Event:
 
 
 def brought_in(quintals: float, area: float = 2.0, day: str = "2025-06-20", **more: Any) -> Event:
-    given = {"day": day, "area": area, "quantity": quintals, "unit": "quintal", "moisture": 14}
-    return event("harvest", **(given | more))
+    given: dict[str, Any] = {
+        "day": day,
+        "area": area,
+        "quantity": quintals,
+        "unit": "quintal",
+        "moisture": 14,
+    }
+    return event("harvest", JUNE, **(given | more))
 
 
 def squares(kg: float, plots: int = 4, at: Instant = JUNE, **more: Any) -> Event:
-    given = {"plots": plots, "plot_area": 1, "weighed": "grain", "fresh_kg": kg}
+    given: dict[str, Any] = {"plots": plots, "plot_area": 1, "weighed": "grain", "fresh_kg": kg}
     return event("crop_cut", at, **(given | {"moisture_by": "meter", "meter": 14} | more))
 
 
