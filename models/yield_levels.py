@@ -74,11 +74,11 @@ def level(prior: Prior, harvests: Sequence[Harvest]) -> Level:
 def declared(prior: Prior, usual_t_ha: float, sd_share: float) -> Prior:
     """The prior of a field whose farmer says what is usual, believed within ``sd_share`` of it.
 
-    The two are weighed against each other as a harvest is.
+    The two are weighed by their doubts; what is usual holds no season's luck, as a harvest does.
     """
-    said = level(prior, [Harvest(usual_t_ha, sd_share * usual_t_ha)])
-    spread = 1 / (1 / prior.sd_t_ha**2 + 1 / (sd_share * max(usual_t_ha, 0.1)) ** 2)
-    return replace(prior, mean_t_ha=said.mean_t_ha, sd_t_ha=math.sqrt(spread))
+    before, said = 1 / prior.sd_t_ha**2, 1 / (sd_share * max(usual_t_ha, 0.1)) ** 2
+    mean = (before * prior.mean_t_ha + said * usual_t_ha) / (before + said)
+    return replace(prior, mean_t_ha=mean, sd_t_ha=(before + said) ** -0.5)
 
 
 def _usual(prior: Prior, harvest: Harvest) -> tuple[float, float]:
