@@ -28,6 +28,7 @@ from edge_app.forecast_maths import (
     shift_of,
     worked_out,
 )
+from edge_app.forecast_skill import Score, scores
 from edge_app.sky import Sky
 from field_data import clock
 from field_data.days import date_of, day_of, season_year
@@ -130,6 +131,14 @@ class Forecasts:
     def of(self, field: Field) -> list[Kept]:
         """All that was ever forecast of a field, as it was made."""
         return self.log.of(field.id)
+
+    def scores(self, fields: Sequence[Field] | None = None) -> list[Score]:
+        """What was forecast of these fields (None: of all) beside what they gave."""
+        known = self._registry.fields(retired=True) if fields is None else fields
+        kept = self.log.all() if fields is None else [k for f in known for k in self.of(f)]
+        ended = {each.forecast.field for each in kept}
+        given = [h for f in known if f.id in ended for h in self.harvests(f).kept]
+        return scores(kept, given)
 
     def forget(self, ids: Sequence[str]) -> None:
         """Erase what is kept of these fields."""

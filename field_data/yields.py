@@ -54,8 +54,10 @@ def usual_t_ha(value: float, unit: Unit, crop: str) -> float:
     t_ha = value / _A_TONNE[unit]
     if not believable(t_ha, crop):
         meant = tuple(other_readings(value, crop))
-        raise PersonError("yield_unlikely", f"no field gives {value:g} {unit} of {crop}",
-                          value=value, unit=str(unit), meant=meant)  # fmt: skip
+        asked = " or ".join(f"{m.value:g} {m.unit} ({m.t_ha:g} t/ha)" for m in meant)
+        said = f"no field of {crop} usually gives {value:g} {unit}"
+        said += f"; do you mean {asked}?" if asked else ""
+        raise PersonError("yield_unlikely", said, value=value, unit=str(unit), meant=meant)
     return round(t_ha, 4)
 
 
