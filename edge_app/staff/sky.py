@@ -133,7 +133,7 @@ def _asked(name: str, otherwise: int) -> int:
 @blueprint.get("/field/<id>")
 def sky_field(id: str) -> str:
     """One field: chart, comparison, alert, two pictures."""
-    field = _field(id)
+    field = field_or_404(id)
     index = _index()
     looked_at(field.id)
     shown: dict[str, Any] = {"field": field, "index": index, "indices": INDICES}
@@ -221,7 +221,7 @@ def _curve(points: list[tuple[int, float | None]]) -> Curve:
 @blueprint.get("/field/<id>/<index>/<when>.png")
 def sky_picture(id: str, index: str, when: str) -> Response:
     """A field in its own pixels."""
-    picture = _sky().picture(_field(id), View.named(index, when))
+    picture = _sky().picture(field_or_404(id), View.named(index, when))
     if picture is None:
         abort(404)
     return _png(picture)
@@ -298,7 +298,12 @@ def _is_sound(path: Path) -> bool:
         return False
 
 
-def _field(id: str) -> Field:
+def field_or_404(id: str) -> Field:
+    """The field of an address.
+
+    Raises:
+        PersonError: ``unknown_field``.
+    """
     found = ground().registry.field(id)
     if found is None:
         raise PersonError("unknown_field", f"no field {id}")
