@@ -149,10 +149,10 @@ def evidence_text(evidence: Evidence) -> str:
     return " · ".join(parts)
 
 
-def horizon_text(horizon: str, year: int) -> str:
+def horizon_text(horizon: str) -> str:
     """The month whose end closed what was looked at."""
     from babel.dates import format_date
 
-    day = dt.date(year, int(horizon), 1)
+    day = dt.date(2000, int(horizon), 1)  # of any year
     month = str(format_date(day, "LLLL", locale=get_locale()))
     return plain("end of %(month)s", month=month)

@@ -208,7 +208,11 @@ class Forecasts:
         prior, source, count = model.prior(horizon), LevelSource.NONE, 0
         around = self._around(field, model, year)
         if around:
-            prior, source, count = place_prior(prior, around), LevelSource.PLACE, len(around)
+            prior, source, count = (
+                place_prior(prior, around),
+                LevelSource.PLACE,
+                sum(each.n for each in around),
+            )
         usual = self._declared(field, model)
         if usual is not None:
             prior = yield_levels.declared(prior, usual, DECLARED_SHARE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from flask import current_app
 from markupsafe import Markup
@@ -86,7 +87,7 @@ def _notes(told: Outlook, said: YieldForecast) -> list[str]:
         clouds = plain(
             "Clouds have hidden the field since %(day)s. This is as of the %(month)s.",
             day=day_text(told.seen),
-            month=words.horizon_text(said.horizon, said.season_year),
+            month=words.horizon_text(said.horizon),
         )
         notes += [clouds]
     if not said.evidence.archive_seasons:
@@ -186,12 +187,11 @@ def _clear(series: IndexSeries, year: int) -> list[tuple[int, float]]:
     return [(day, value) for day, value in pairs if day >= since and value == value]
 
 
-def figures(skill: Skill) -> dict[str, str]:
+def figures(skill: Skill) -> dict[str, Any]:
     """The figures of a skill in quintals a hectare, as the pages write them."""
     return {
-        "n": str(skill.n),
+        "n": skill.n,
         "rmse": f"{10 * skill.rmse_t_ha:.1f}" if skill.n else "–",
         "usual": f"{10 * skill.usual_rmse_t_ha:.1f}" if skill.n else "–",
         "coverage": f"{100 * skill.coverage:.0f} %" if skill.n else "–",
-        "width": f"{10 * skill.width_t_ha:.1f}" if skill.n else "–",
     }

@@ -118,7 +118,7 @@ def test_fields_around_give_a_level_that_is_less_sure_than_ones_own(
     for year in (2022, 2023, 2024):
         harvested(staff.ground, other, year, 1.5)
     around = forecast(staff, season)
-    assert (around.level_source, around.evidence.harvests) == (LevelSource.PLACE, 1)
+    assert (around.level_source, around.evidence.harvests) == (LevelSource.PLACE, 3)
     assert 1.4 < (around.level_t_ha or 0) < 2.3
     for year in (2022, 2023, 2024):
         harvested(staff.ground, season, year, 1.5)

@@ -60,7 +60,7 @@ def yield_field(id: str) -> AnyResponse:
 def _scores(field: Field, year: int) -> list[tuple[str, str]]:
     """What was said of a harvest, by month."""
     found = [s for s in ground().forecasts.scores([field]) if s.harvest.season_year == year]
-    return [(words.horizon_text(s.forecast.horizon, year), score_text(s)) for s in found]
+    return [(words.horizon_text(s.forecast.horizon), score_text(s)) for s in found]
 
 
 @blueprint.route("/field/<id>/card", methods=["GET", "POST"])
@@ -87,7 +87,9 @@ def yield_skill() -> AnyResponse:
     """How good this node's forecasts were, judged by its own harvests."""
     scored = ground().forecasts.scores()
     all_of_it = running(scored)
-    months = {horizon: figures(each) for horizon, each in by_horizon(scored).items()}
+    months = [
+        (words.horizon_text(horizon), figures(each)) for horizon, each in by_horizon(scored).items()
+    ]
     return page(
         "staff/yield_skill.html",
         all=figures(all_of_it),
@@ -96,5 +98,4 @@ def yield_skill() -> AnyResponse:
         late=sum(not each.foresight for each in scored),
         pairs=LEAST_PAIRS,
         seasons=LEAST_SEASONS,
-        horizon_text=words.horizon_text,
     )
