@@ -21,7 +21,6 @@ from field_data.errors import PersonError, PublisherError
 if TYPE_CHECKING:
     from edge_app.forecast_maths import Outlook
     from edge_app.forecast_skill import Skill
-    from edge_app.ground import Ground
     from field_data.types import Evidence, YieldForecast
 
 
@@ -64,7 +63,7 @@ def of_field(
             known = ground.registry.fields()
             chosen = known if every else [named(field or "", known)]
             found = [ground.forecasts.outlook(each, day) for each in chosen]
-            validated = _running(ground).validated
+            validated = ground.forecasts.skill().validated
         for told in found:
             _say(told, validated, as_json)
         if not every:
@@ -104,12 +103,6 @@ def skill(home: Path, as_json: bool) -> None:
                        f"{LEAST_SEASONS} seasons.")  # fmt: skip
 
     guarded(as_json, action)
-
-
-def _running(ground: Ground) -> Skill:
-    from edge_app.forecast_skill import running
-
-    return running(ground.forecasts.scores())
 
 
 def _say(told: Outlook, validated: bool, as_json: bool) -> None:

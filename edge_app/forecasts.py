@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from dataclasses import field as dataclass_field
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,7 @@ from edge_app.forecast_maths import (
     shift_of,
     worked_out,
 )
-from edge_app.forecast_skill import Score, scores
+from edge_app.forecast_skill import Score, Skill, running, scores
 from edge_app.sky import Sky
 from field_data import clock
 from field_data.days import date_of, day_of, season_year
@@ -46,6 +47,15 @@ from sat_ingest.field_report import alike
 
 if TYPE_CHECKING:
     from models.yield_model import YieldModel
+
+
+@dataclass(slots=True)
+class _Known:
+    """What costs reading and is asked for again; ``givers`` are fields with a harvest."""
+
+    harvests: dict[Field, Harvests] = dataclass_field(default_factory=dict)
+    levels: dict[tuple[str, int, str], Level] = dataclass_field(default_factory=dict)
+    givers: list[Field] | None = None
 
 
 def shipped_model() -> YieldModel:
@@ -76,6 +86,8 @@ class Forecasts:
         self._registry, self._events, self._sky = registry, events, sky
         self._load, self._now = load, now
         self._model: YieldModel | None = None
+        self._scored: tuple[object, Skill] | None = None
+        self._known: tuple[object, _Known] | None = None
 
     def model(self) -> YieldModel | None:
         """The model, loaded when first asked for; None where there is no sound one."""
@@ -88,11 +100,23 @@ class Forecasts:
 
     def harvests(self, field: Field) -> Harvests:
         """What a field gave so far, by season, and what was set aside."""
+        known = self._now_known().harvests
+        if field not in known:
+            known[field] = self._read_harvests(field)
+        return known[field]
+
+    def _read_harvests(self, field: Field) -> Harvests:
         about = self._events.about(field.id)
-        stand = [
-            e for e in about if e.kind is Kind.OBSERVATION and not self._events.corrected(e.id)
-        ]
-        return harvests_of(field, stand)
+        observed = [event for event in about if event.kind is Kind.OBSERVATION]
+        return harvests_of(field, [e for e in observed if not self._events.corrected(e.id)])
+
+    def _now_known(self) -> _Known:
+        """What was worked out of events and archive; begun anew when either changed."""
+        key = (self._registry.revision(), self._sky.revision())
+        known = self._known
+        if known is None or known[0] != key:
+            known = self._known = (key, _Known())
+        return known[1]
 
     def today(self, field: Field | None = None) -> date | None:
         """The day by this machine's clock, else the last one that a field was seen on."""
@@ -139,6 +163,15 @@ class Forecasts:
         ended = {each.forecast.field for each in kept}
         given = [h for f in known if f.id in ended for h in self.harvests(f).kept]
         return scores(kept, given)
+
+    def skill(self) -> Skill:
+        """How good the last forecasts before each harvest were; worked out when something new
+        came."""
+        key = (self._registry.revision(), self.log.changes)
+        known = self._scored
+        if known is None or known[0] != key:
+            known = self._scored = (key, running(self.scores()))
+        return known[1]
 
     def forget(self, ids: Sequence[str]) -> None:
         """Erase what is kept of these fields."""
@@ -236,12 +269,20 @@ class Forecasts:
 
     def _around(self, field: Field, model: YieldModel, year: int) -> list[Level]:
         """Levels of fields around with the same crop that were harvested before."""
-        levels = []
-        for other in alike(field, self._registry.fields()):
-            if any(h.season_year < year for h in self.harvests(other).kept):
-                own = self._own(other, model, self._sky.series(other, INDEX), year)
-                levels.append(yield_levels.level(model.prior(), own))
-        return levels
+        known = self._now_known()
+        if known.givers is None:
+            known.givers = [f for f in self._registry.fields() if self.harvests(f).kept]
+        near = alike(field, known.givers)
+        before = [f for f in near if self.harvests(f).kept[0].season_year < year]
+        return [self._level_of(known, each, model, year) for each in before]
+
+    def _level_of(self, known: _Known, field: Field, model: YieldModel, year: int) -> Level:
+        """What a field usually gives by its own harvests before a season."""
+        key = (field.id, year, model.ref.sha256)
+        if key not in known.levels:
+            own = self._own(field, model, self._sky.series(field, INDEX), year)
+            known.levels[key] = yield_levels.level(model.prior(), own)
+        return known.levels[key]
 
     def _declared(self, field: Field, model: YieldModel) -> float | None:
         """What was said last of the usual yield, of a crop that the model knows."""

@@ -197,6 +197,11 @@ class Sky:
         last = max((*archive.days(field.id)[-1:], today()))  # a clock may say 1970
         return field_report(archive, field, self.fields(), index, last)
 
+    def revision(self) -> str:
+        """Another text whenever what is kept may have changed."""
+        archive = self._opened()
+        return archive.revision() if archive else ""
+
     def series(self, field: Field, index: str, until: int | None = None) -> IndexSeries | None:
         """What was observed of a field up to a day (None: all of it); None before the first scene.
 

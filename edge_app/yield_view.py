@@ -13,7 +13,7 @@ from markupsafe import Markup
 from edge_app import forecast_words as words
 from edge_app.chart import Chart, Curve, svg
 from edge_app.forecast_maths import INDEX, Outlook, State
-from edge_app.forecast_skill import Score, Skill, running
+from edge_app.forecast_skill import Score, Skill
 from edge_app.ground import Ground
 from edge_app.i18n import plain
 from edge_app.sky import DAMAGED
@@ -55,7 +55,7 @@ class YieldView:
 
 def yield_view(ground: Ground, field: Field, as_of: date | None = None) -> YieldView:
     """What is said of a field today, or as on a day; a damaged archive is a sentence, too."""
-    skill = running(ground.forecasts.scores())
+    validated = ground.forecasts.skill().validated
     try:
         told = ground.forecasts.outlook(field, as_of)
     except KeeperError as error:
@@ -66,7 +66,7 @@ def yield_view(ground: Ground, field: Field, as_of: date | None = None) -> Yield
     said = told.forecast
     if said is None:
         text = words.state_text(told.state)
-        return YieldView(told, text, Markup(), tuple(_why(ground, told)), (), "", skill.validated)
+        return YieldView(told, text, Markup(), tuple(_why(ground, told)), (), "", validated)
     text = words.sentence(said)
     return YieldView(
         outlook=told,
@@ -75,7 +75,7 @@ def yield_view(ground: Ground, field: Field, as_of: date | None = None) -> Yield
         notes=tuple(_notes(told, said)),
         drivers=tuple(map(words.driver_text, said.drivers)),
         evidence=words.evidence_text(said.evidence),
-        validated=skill.validated,
+        validated=validated,
     )
 
 

@@ -49,6 +49,11 @@ class ForecastLog:
             if not self._rows.contains(where("inputs") == inputs):
                 self._rows.insert(_row(Kept(inputs, made, forecast)))
 
+    @property
+    def changes(self) -> tuple[int, int]:
+        """Another value after every forecast that is kept or erased."""
+        return self._rows.last_id(), len(self._rows)
+
     def of(self, field: str) -> list[Kept]:
         """The forecasts of a field in the order of their making."""
         return [_kept(row) for row in self._rows.search(where("field") == field)]

@@ -1,8 +1,8 @@
 """A field's yield from pixels to score: ``python -m tests.journeys.yield_story``.
 
 The pixels are real: Sentinel-2 over a rainfed cereal field in Castilla, 2019, the nearest climate
-to Morocco's for which open ones were found.  Usual yield, crop cuts and harvest are made up: none of
-that very field is published.  The model is the shipped one; the tests' own where none is shipped.
+to Morocco's for which open ones were found.  Usual yield, crop cuts and harvest are made up: none
+of that very field is published.  The model is the shipped one, else that of the tests.
 """
 
 from __future__ import annotations
