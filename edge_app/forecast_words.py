@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import datetime as dt
 
-from flask_babel import LazyString, get_locale, gettext, ngettext
+from flask_babel import LazyString, get_locale, ngettext
 from flask_babel import lazy_gettext as _l
 
 from edge_app.forecast_maths import State
-from edge_app.i18n import plain
+from edge_app.i18n import plain, without_markup
 from field_data.harvests import How
 from field_data.types import Driver, Evidence, LevelSource, YieldForecast
 
@@ -79,7 +79,7 @@ ASIDE: dict[str, LazyString] = {
 
 def state_text(state: State) -> str:
     """Why there is no forecast."""
-    return str(gettext(STATES[state]))
+    return plain(STATES[state])
 
 
 def quintals(t_ha: float) -> str:
@@ -122,7 +122,7 @@ def level_text(said: YieldForecast) -> str:
     return plain(
         "Usual here: %(level)s quintals a hectare, %(source)s.",
         level=quintals(said.level_t_ha),
-        source=str(_SOURCES[said.level_source]),
+        source=without_markup(str(_SOURCES[said.level_source])),
     )
 
 
@@ -131,7 +131,7 @@ def driver_text(driver: Driver) -> str:
     amount = f"{100 * driver.relative:+.0f} %"
     if driver.effect_t_ha is not None:
         amount = plain("%(amount)s quintals", amount=f"{10 * driver.effect_t_ha:+.1f}")
-    when = str(_PARTS.get(driver.name, driver.name))
+    when = without_markup(str(_PARTS.get(driver.name, driver.name)))
     return plain("Seen in %(when)s: %(amount)s", when=when, amount=amount)
 
 
@@ -146,7 +146,7 @@ def evidence_text(evidence: Evidence) -> str:
             evidence.archive_seasons,
         ),
     )
-    return " · ".join(parts)
+    return " · ".join(map(without_markup, parts))
 
 
 def horizon_text(horizon: str) -> str:

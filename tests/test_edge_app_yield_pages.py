@@ -157,6 +157,7 @@ def test_the_pages_are_whole_in_every_language(staff: Staff, field: Field, lang:
         page = read(staff, f"/{lang}/{path}", Role.KEEPER)
         assert "style=" not in page, path
         assert "%(" not in page, path
+        assert "&lt;" not in page, path
 
 
 def test_a_damaged_archive_stops_no_page(staff: Staff, field: Field) -> None:
