@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import datetime as dt
 
-from flask_babel import LazyString, get_locale, ngettext
+from flask_babel import LazyString, get_locale
 from flask_babel import lazy_gettext as _l
 
 from edge_app.forecast_maths import State
 from edge_app.i18n import plain, without_markup
-from field_data.harvests import How
 from field_data.types import Driver, Evidence, LevelSource, YieldForecast
 
 
@@ -40,15 +39,6 @@ STATES: dict[State, str] = {
     State.NO_MODEL: _mark("There is no yield model on this box."),
     State.NO_DAY: _mark("This box does not know what day it is."),
 }
-ERRORS: dict[str, LazyString] = {
-    "yield_unlikely": _l("No field gives that. Look at the number and its unit."),
-    "not_a_number": _l("Write a number, for instance 25."),
-    "bad_date": _l("Write the date in full."),
-    "date_unlikely": _l("This date cannot be right."),
-    "dates_swapped": _l("The harvest lies before the sowing."),
-    "bad_crop": _l("Choose the crop."),
-    "unknown_season": _l("There is nothing here. It may have been erased."),
-}
 _SOURCES: dict[LevelSource, LazyString] = {
     LevelSource.HARVESTS: _l("learnt from the harvests of this field"),
     LevelSource.DECLARED: _l("as its farmer says"),
@@ -59,21 +49,6 @@ _PARTS: dict[str, LazyString] = {
     "winter": _l("December and January"),
     "early_spring": _l("February and March"),
     "late_spring": _l("April and May"),
-}
-HOWS: dict[How, LazyString] = {
-    How.DECLARED: _l("as the farmer counted it"),
-    How.CUT: _l("squares cut in the field"),
-    How.BOTH: _l("a part counted, squares cut"),
-}
-ASIDE: dict[str, LazyString] = {
-    "other_crop": _l("another crop"),
-    "no_date": _l("the date is not known"),
-    "not_grain": _l("not threshed grain"),
-    "unchecked": _l("a form that this box does not know"),
-    "no_figure": _l("no yield in it"),
-    "too_high": _l("higher than any field gives: look at the unit"),
-    "too_low": _l("lower than what anybody harvests: look at the unit"),
-    "area_too_large": _l("the area is larger than the field"),
 }
 
 
@@ -138,15 +113,11 @@ def driver_text(driver: Driver) -> str:
 def evidence_text(evidence: Evidence) -> str:
     """What a forecast rests on."""
     parts = (
-        ngettext("%(num)s local harvest", "%(num)s local harvests", evidence.harvests),
-        ngettext("%(num)s clear date", "%(num)s clear dates", evidence.clear_dates),
-        ngettext(
-            "archive of %(num)s earlier season",
-            "archive of %(num)s earlier seasons",
-            evidence.archive_seasons,
-        ),
+        plain("local harvests: %(num)s", num=evidence.harvests),
+        plain("clear dates: %(num)s", num=evidence.clear_dates),
+        plain("earlier seasons in the archive: %(num)s", num=evidence.archive_seasons),
     )
-    return " · ".join(map(without_markup, parts))
+    return " · ".join(parts)
 
 
 def horizon_text(horizon: str) -> str:

@@ -198,9 +198,14 @@ class Sky:
         return field_report(archive, field, self.fields(), index, last)
 
     def revision(self) -> str:
-        """Another text whenever what is kept may have changed."""
-        archive = self._opened()
-        return archive.revision() if archive else ""
+        """Another text whenever what is kept may have changed; "damaged" where nobody can tell."""
+        try:
+            archive = self._opened()
+            return archive.revision() if archive else ""
+        except KeeperError as error:
+            if error.code not in DAMAGED:
+                raise
+            return "damaged"
 
     def series(self, field: Field, index: str, until: int | None = None) -> IndexSeries | None:
         """What was observed of a field up to a day (None: all of it); None before the first scene.

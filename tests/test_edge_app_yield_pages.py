@@ -140,7 +140,7 @@ def test_harvests_scores_and_what_was_set_aside_are_told(staff: Staff, field: Fi
     assert "is it 25 q/ha, which is 2.5 t/ha?" in page
     skill = text(read(staff, "/en/staff/yields/skill", Role.AGRONOMIST))
     assert "that takes 30 harvests with a forecast, from 3 seasons" in skill
-    assert "last forecast · 1 harvest error" in skill
+    assert "last forecast · harvests: 1 error" in skill
     assert staff.client(Role.AGENT).get("/en/staff/yields/skill").status_code == 403
     assert "Bled 1" in read(staff, "/en/staff/yields")
 

@@ -26,7 +26,7 @@ from flask_babel import lazy_gettext as _l
 
 from edge_app.access.guard import ground, looked_at
 from edge_app.chart import Chart, Curve, svg
-from edge_app.i18n import plain
+from edge_app.i18n import plain, without_markup
 from edge_app.legend import legend
 from edge_app.sky import DAMAGED, Sky, View, nearest
 from edge_app.sky_words import (
@@ -210,7 +210,7 @@ def _chart(report: FieldReport, index: str) -> str:
         curve=drawn,
         usual=usual,
     )
-    told = f"{INDICES[index]}: {own_text(report.own)}"
+    told = f"{without_markup(str(INDICES[index]))}: {own_text(report.own)}"
     return svg(chart, told, month_text)
 
 

@@ -14,7 +14,9 @@ from edge_app.staff.home import ENTRIES, Entry
 from edge_app.staff.page import page
 from edge_app.staff.qr import qr
 from edge_app.staff.sky import field_or_404
-from edge_app.yield_view import figures, month_chart, score_text, season_chart, yield_view
+from edge_app.staff.yield_charts import figures, month_chart, season_chart
+from edge_app.yield_staff_words import ASIDE, HOWS
+from edge_app.yield_view import score_text, yield_view
 from field_data.types import Field, YieldForecast
 
 ENTRIES.append(Entry("staff.yields", _l("Yield"), "scale"))
@@ -51,8 +53,8 @@ def yield_field(id: str) -> AnyResponse:
         months=month_chart(ground(), field, year) if year else "",
         harvests=[(each, _scores(field, each.season_year)) for each in harvests.kept[::-1]],
         aside=harvests.aside,
-        hows=words.HOWS,
-        reasons=words.ASIDE,
+        hows=HOWS,
+        reasons=ASIDE,
         q=words.quintals,
     )
 
