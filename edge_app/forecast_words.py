@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import datetime as dt
 
-from flask_babel import LazyString, get_locale
+from flask_babel import LazyString
 from flask_babel import lazy_gettext as _l
 
 from edge_app.forecast_maths import State
 from edge_app.i18n import plain, without_markup
+from edge_app.sky_words import month_name
 from field_data.types import Driver, Evidence, LevelSource, YieldForecast
 
 
@@ -122,8 +123,5 @@ def evidence_text(evidence: Evidence) -> str:
 
 def horizon_text(horizon: str) -> str:
     """The month whose end closed what was looked at."""
-    from babel.dates import format_date
-
     day = dt.date(2000, int(horizon), 1)  # of any year
-    month = str(format_date(day, "LLLL", locale=get_locale()))
-    return plain("end of %(month)s", month=month)
+    return plain("end of %(month)s", month=month_name(day, "LLLL"))

@@ -50,9 +50,15 @@ def day_text(day: dt.date) -> str:
 
 def month_text(day: dt.date) -> str:
     """A month in the page's language, short."""
+    return month_name(day, "LLL")
+
+
+def month_name(day: dt.date, width: str) -> str:
+    """A month as CLDR writes it (``LLL`` short, ``LLLL`` long); in Arabic as Moroccans call it."""
     from babel.dates import format_date
 
-    return str(format_date(day, "LLL", locale=get_locale()))
+    lang = str(get_locale())
+    return str(format_date(day, width, locale="ar_MA" if lang == "ar" else lang))
 
 
 def alert_text(alert: Alert, before: dt.date, after: dt.date) -> str:
