@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge_app.cli_common import EXIT, JSON, guarded, progress
+from edge_app.cli_model_yield import eval_yield
 from field_data.errors import PersonError, PublisherError
+from models.manifest import read_header
+from models.yield_manifest import KIND as YIELD
 
 if TYPE_CHECKING:
     from edge_app.advice import Advice
@@ -66,20 +69,35 @@ def _watch(rows: Sequence[Row]) -> Iterable[Row]:
 @click.command("eval")
 @click.argument("name")
 @click.option("--data", type=_FOLDER, required=True, help=_DATA_HELP)
-@click.option("--split", required=True, help=_SPLIT_HELP)
+@click.option("--split", help=_SPLIT_HELP + "  Needed for photos, not for yield.")
 @click.option("--plots", type=_FOLDER, help="Draw the figures as PNG files into this folder.")
 @click.option("--each", type=click.Path(path_type=Path, dir_okay=False), help="Write every answer.")
 @JSON
 def model_eval(
-    name: str, data: Path, split: str, plots: Path | None, each: Path | None, as_json: bool
+    name: str,
+    data: Path,
+    split: str | None,
+    plots: Path | None,
+    each: Path | None,
+    as_json: bool,
 ) -> None:
     """Measure a model on labelled photos, as the node itself would answer them.
 
     Every photo is read as a plant of its own, with the crop given and without.  What the model
     cannot know (other crops, other conditions, no leaf at all) is counted apart.
+
+    A yield model is fitted anew to the harvests in --data, every year and place left out in turn.
     """
 
     def action() -> None:
+        if read_header(_folder_of(name)).kind == YIELD:
+            eval_yield(_folder_of(name), data, plots, as_json)
+        elif split is None:
+            raise PersonError("no_split", "say which photos: --split NAME, or --split all")
+        else:
+            photos(split)
+
+    def photos(split: str) -> None:
         from edge_app.advice import load_advice
         from models.diagnosis import Diagnoser
         from models.examine import examine, report_of

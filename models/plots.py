@@ -61,20 +61,22 @@ def need_matplotlib() -> None:
         ) from error
 
 
-def _figure(width: float, height: float) -> Figure:
+def empty_figure(width: float, height: float) -> Figure:
     """An empty figure that no window shows, sizes in inches."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), dpi=_DPI, layout="constrained")
 
 
-def _plain(axes: Axes) -> None:
+def plain(axes: Axes) -> None:
+    """No frame, a light grid behind."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(color="#E4E4E4", linewidth=0.8)
     axes.set_axisbelow(True)
 
 
-def _percent(axis: Any) -> None:
+def percent(axis: Any) -> None:
+    """Shares of an axis in percent."""
     axis.set_major_formatter(lambda value, _: f"{value * 100:.0f} %")
 
 
@@ -107,7 +109,7 @@ def bands(answers: Sequence[Answer]) -> list[Band]:
 
 def reliability(answers: Sequence[Answer]) -> Figure:
     """Is it right as often as it says?"""
-    figure = _figure(6.4, 7.0)
+    figure = empty_figure(6.4, 7.0)
     top, below = figure.subplots(2, 1, height_ratios=[3, 1], sharex=True)
     found = bands(answers)
     top.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1.2)
@@ -119,12 +121,12 @@ def reliability(answers: Sequence[Answer]) -> Figure:
     top.errorbar(x, y, yerr=np.clip(spread, 0, 1), fmt="o-", color=BLUE, capsize=3, markersize=6)
     top.set(ylabel="how often it was right", ylim=(0, 1.02), xlim=(0, 1.02))
     top.set_title("When the node says 80 %, is it right 8 times in 10?", loc="left", weight="bold")
-    _percent(top.yaxis)
+    percent(top.yaxis)
     below.hist([a.probability for a in answers if a.said], np.linspace(0, 1, 21), color=BLUE)
     below.set(xlabel="how sure the node said it was", ylabel="photos")
-    _percent(below.xaxis)
+    percent(below.xaxis)
     for axes in (top, below):
-        _plain(axes)
+        plain(axes)
     figure.supxlabel("Bars: 95 % interval; wide where photos are few.", fontsize=8, color=GREY)
     return figure
 
@@ -142,7 +144,7 @@ def risk_curve(answers: Sequence[Answer]) -> tuple[list[float], list[float]]:
 
 def risk_coverage(answers: Sequence[Answer]) -> Figure:
     """The fewer photos it answers, the fewer errors: how steep is that, and where does it stop?"""
-    figure = _figure(7.2, 5.0)
+    figure = empty_figure(7.2, 5.0)
     axes = figure.subplots()
     kinds = [("all photos", list(answers), BLUE)]
     for setting, colour in (("lab", GREEN), ("field", ORANGE)):
@@ -165,9 +167,9 @@ def risk_coverage(answers: Sequence[Answer]) -> Figure:
     axes.set(xlabel="share of photos that get an answer (surest first)", xlim=(0, 1.01))
     axes.set(ylabel="share of these answers that is wrong", ylim=(0, highest * 1.1))
     axes.set_title("How many errors, if it only answers when sure?", loc="left", weight="bold")
-    _percent(axes.xaxis)
-    _percent(axes.yaxis)
-    _plain(axes)
+    percent(axes.xaxis)
+    percent(axes.yaxis)
+    plain(axes)
     axes.legend(frameon=False, loc="upper left")
     figure.supxlabel("A dot beside its line: the node also holds back on regulated pests and on "
                      "photos unlike those it learnt from.", fontsize=8, color=GREY)  # fmt: skip
@@ -192,7 +194,7 @@ def confusion_table(crop: str, found: Mapping[str, Any], names: Names) -> Figure
     columns = [special.get(code) or names.condition(crop, code) for code in said]
     rows = [names.condition(crop, code) for code in truths]
     share = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
-    figure = _figure(3.6 + 0.72 * len(said), 2.6 + 0.5 * len(truths))
+    figure = empty_figure(3.6 + 0.72 * len(said), 2.6 + 0.5 * len(truths))
     axes = figure.subplots()
     axes.imshow(share, cmap="Blues", vmin=0, vmax=1.15, aspect="auto")
     for i, j in np.ndindex(*counts.shape):
@@ -233,7 +235,7 @@ def slice_bars(answers: Sequence[Answer], names: Names) -> Figure:
     ]
     groups = [(title, _grouped(answers, key), colour) for title, key, colour in kinds]
     heights = [len(found) + 1.6 for _, found, _ in groups]
-    figure = _figure(10.5, 0.26 * sum(heights) + 1.2)
+    figure = empty_figure(10.5, 0.26 * sum(heights) + 1.2)
     rows = figure.subplots(len(groups), 1, height_ratios=heights, sharex=True)
     for axes, (title, found, colour) in zip(rows, groups, strict=True):
         for y, (_, own) in enumerate(found):
@@ -246,9 +248,9 @@ def slice_bars(answers: Sequence[Answer], names: Names) -> Figure:
         axes.set_ylim(-0.6, len(found) - 0.4)
         axes.set_title(title, loc="left", fontsize=10, weight="bold")
         axes.set_xlim(0, 1)
-        _plain(axes)
+        plain(axes)
         axes.grid(axis="y", visible=False)
-    _percent(rows[-1].xaxis)
+    percent(rows[-1].xaxis)
     rows[-1].set_xlabel("share of photos named rightly; black line: 95 % interval; "
                         "in brackets: photos; pale: fewer than 20 photos")  # fmt: skip
     return figure
@@ -270,7 +272,7 @@ def worst_sheet(answers: Sequence[Answer], folder: Path, names: Names) -> Figure
         return None
     across = min(4, len(wrong))
     down = -(-len(wrong) // across)
-    figure = _figure(3.1 * across, 3.9 * down + 0.5)
+    figure = empty_figure(3.1 * across, 3.9 * down + 0.5)
     figure.suptitle("Wrong, and how sure: the answers to learn from", weight="bold", x=0.01,
                     ha="left")  # fmt: skip
     for axes in (places := figure.subplots(down, across, squeeze=False)).flat:

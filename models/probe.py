@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from field_data.errors import PublisherError
 from models.counting_manifest import KIND as DETECTOR
 from models.manifest import LEAF_CLASSIFIER, read_header
+from models.yield_manifest import KIND as YIELD
 
 if TYPE_CHECKING:
     from models.diagnosis import Diagnoser
@@ -139,8 +140,35 @@ def probe_detector(folder: Path) -> Findings:
             "photos_s": round(spent, 3)}  # fmt: skip
 
 
+def probe_yield(folder: Path) -> Findings:
+    """Load a yield model and let it speak of seasons without a clear date, usual and extreme.
+
+    Raises:
+        PublisherError: as :meth:`models.yield_model.YieldModel.load`, or ``model_corrupt``.
+    """
+    import numpy as np
+
+    from field_data.types import HORIZONS
+    from models.yield_model import YieldModel
+
+    started = time.process_time()
+    model = YieldModel.load(folder)
+    loaded = time.process_time()
+    ends = (model.manifest.least, model.manifest.most)
+    rows = np.array([np.full(len(ends[0]), np.nan), np.zeros(len(ends[0])), *ends], np.float32)
+    for horizon in HORIZONS:
+        if not np.isfinite(model.shift(rows, horizon)).all():
+            raise PublisherError("model_corrupt", f"the model knows no answer for {horizon}")
+    return {"variant": model.manifest.files["fp32"].file, "load_s": round(loaded - started, 3),
+            "rows_s": round(time.process_time() - loaded, 3)}  # fmt: skip
+
+
 # By the manifest's kind.
-PROBES: dict[str, Probe] = {LEAF_CLASSIFIER: probe_leaf, DETECTOR: probe_detector}
+PROBES: dict[str, Probe] = {
+    LEAF_CLASSIFIER: probe_leaf,
+    DETECTOR: probe_detector,
+    YIELD: probe_yield,
+}
 
 
 def probe(folder: Path, probes: Mapping[str, Probe] = PROBES) -> Findings:

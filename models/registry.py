@@ -17,6 +17,7 @@ from typing import Any
 
 from field_data.errors import KeeperError, PublisherError
 from field_data.files import exclusive, make_folder, write_atomic
+from field_data.types import HORIZONS
 from models import life as steps
 from models.counting_manifest import KIND as DETECTOR
 from models.counting_manifest import read_counting_manifest
@@ -30,6 +31,8 @@ from models.manifest import (
     read_manifest,
     version_key,
 )
+from models.yield_manifest import KIND as YIELD
+from models.yield_manifest import read_yield_manifest
 
 HERE = Path(__file__).parent
 STATE = "state.json"
@@ -125,6 +128,9 @@ def _facts(folder: Path, header: ModelHeader) -> dict[str, Any]:
     """What this kind of model knows."""
     if header.kind == DETECTOR:
         return {"traps": list(read_counting_manifest(folder).thresholds.traps)}
+    if header.kind == YIELD:
+        crops = read_yield_manifest(folder).crops
+        return {"crops": sorted(crops), "horizons": list(HORIZONS)}
     if header.kind != LEAF_CLASSIFIER:
         return {}
     manifest = read_manifest(folder)

@@ -9,7 +9,6 @@ luck, a share of the level, and the level itself, which k harvests narrow.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +19,7 @@ from models.yield_manifest import Horizon
 
 # A range is this much wider, per training range that an input lies outside, at most doubled.
 MOST_STRETCH = 2.0
+GROWS = 0.75
 
 Floats = NDArray[np.float64]
 
@@ -33,9 +33,19 @@ class Range:
     high: float
 
 
-def spread(shift: Floats, level: Floats, level_sd: Floats, season_sd: float) -> Floats:
+def luck(level: Floats, horizon: Horizon) -> Floats:
+    """One standard deviation of a season's luck at places of a level, t/ha, [n].
+
+    It grows with the level, but less than the level does (GROWS, seen with whole years left out).
+    """
+    share = np.maximum(level, 0) / horizon.at_t_ha
+    found: Floats = horizon.season_sd * horizon.at_t_ha * share**GROWS
+    return found
+
+
+def spread(shift: Floats, level: Floats, level_sd: Floats, horizon: Horizon) -> Floats:
     """One standard deviation of a forecast, t/ha; ``shift`` a share, all [n]."""
-    found: Floats = np.hypot(np.maximum(1 + shift, 0) * level_sd, season_sd * level)
+    found: Floats = np.hypot(np.maximum(1 + shift, 0) * level_sd, luck(level, horizon))
     return found
 
 
@@ -45,15 +55,16 @@ def range_of(shift: float, level: Level, horizon: Horizon, stretch: float = 1.0)
     ``stretch`` from `stretch_of`.  Never below 0; never narrower than the level's own doubt allows.
     """
     middle = max(1 + shift, 0.0) * level.mean_t_ha
-    sd = math.hypot(max(1 + shift, 0.0) * level.sd_t_ha, horizon.season_sd * level.mean_t_ha)
-    sd *= stretch
+    row = (np.array([shift]), np.array([level.mean_t_ha]), np.array([level.sd_t_ha]))
+    sd = stretch * float(spread(*row, horizon)[0])
     return Range(max(middle - horizon.low * sd, 0.0), middle, middle + horizon.high * sd)
 
 
 def relative_range(shift: float, horizon: Horizon, stretch: float = 1.0) -> Range:
     """The same against usual, shares: what can be said where no level is known; never below -1."""
-    said = range_of(shift, Level(1.0, 0.0, 0), horizon, stretch)
-    return Range(said.low - 1, said.middle - 1, said.high - 1)
+    usual = horizon.at_t_ha
+    said = range_of(shift, Level(usual, 0.0, 0), horizon, stretch)
+    return Range(said.low / usual - 1, said.middle / usual - 1, said.high / usual - 1)
 
 
 def stretch_of(outside: float) -> float:

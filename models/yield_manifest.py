@@ -21,11 +21,13 @@ KIND = "yield"
 
 @dataclass(frozen=True, slots=True)
 class Horizon:
-    """One month at whose end a forecast is made; shares of the usual yield.
+    """One month at whose end a forecast is made.
 
-    season_sd: what seasons still vary once the model spoke.
+    season_sd: what seasons still vary once the model spoke, a share of the usual yield where that
+        is ``at_t_ha``.
     low, high: how far the ends of the 80 % range lie from its middle, in standard deviations
         (conformal); low90, high90: the same of the 90 % range.
+    slope: what the graph's shift is multiplied with in Morocco.
     """
 
     season_sd: float
@@ -33,6 +35,8 @@ class Horizon:
     high: float
     low90: float
     high90: float
+    at_t_ha: float = 2.9
+    slope: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,8 @@ class YieldManifest:
     ``crops`` are EPPO codes; ``features`` the names of the graph's columns in order; ``groups``
     what they are called together when a forecast is explained; ``least`` and ``most`` the range of
     each column in training; ``prior`` the usual yields of the training's places, t/ha;
-    ``unseen_sd`` what seasons vary where no satellite looked, a share.
+    ``unseen_sd`` what seasons vary where no satellite looked and ``drift`` how far a usual yield
+    wanders in a year, shares.
     """
 
     schema: int
@@ -62,6 +67,7 @@ class YieldManifest:
     files: Mapping[str, ModelFile]
     training: Mapping[str, Any]
     metrics: Mapping[str, Any]
+    drift: float = 0.0
 
 
 def _exactly(kind: type, raw: Any) -> dict[str, Any]:
@@ -101,7 +107,7 @@ def parse_yield_manifest(text: str, where: str = MANIFEST) -> YieldManifest:
         raw |= {key: _texts(raw[key]) for key in ("crops", "features")}
         raw |= {key: tuple(map(_number, raw[key])) for key in ("least", "most")}
         raw |= {key: _number(raw[key])
-                for key in ("prior_mean_t_ha", "prior_sd_t_ha", "unseen_sd")}  # fmt: skip
+                for key in ("prior_mean_t_ha", "prior_sd_t_ha", "unseen_sd", "drift")}  # fmt: skip
         raw["groups"] = {name: _texts(names) for name, names in raw["groups"].items()}
         raw["horizons"] = {name: _horizon(each) for name, each in raw["horizons"].items()}
         raw["files"] = header.files
@@ -124,12 +130,13 @@ def _check(manifest: YieldManifest) -> None:
         "a group of unknown features": not {n for g in manifest.groups.values() for n in g}
         <= set(manifest.features),
         f"horizons are not {HORIZONS}": tuple(sorted(manifest.horizons)) != HORIZONS,
-        "a spread that is not positive": min(
+        "a spread or slope that is not positive": min(
             manifest.prior_mean_t_ha, manifest.prior_sd_t_ha, manifest.unseen_sd,
-            *(h.season_sd for h in horizons),
+            *(min(h.season_sd, h.low, h.high, h.at_t_ha, h.slope) for h in horizons),
         ) <= 0,
-        "a range whose ends are on the wrong side": any(
-            not 0 < h.low <= h.low90 or not 0 < h.high <= h.high90 for h in horizons
+        "a drift that is negative": manifest.drift < 0,
+        "a 90 % range narrower than the 80 % one": any(
+            h.low90 < h.low or h.high90 < h.high for h in horizons
         ),
         "files are not fp32": set(manifest.files) != {"fp32"},
     }  # fmt: skip

@@ -22,14 +22,17 @@ Floats = NDArray[np.float64]
 
 
 class YieldModel:
-    """One loaded model; `load` makes it.  Columns are those of ``manifest.features``."""
+    """One loaded model; `load` makes it.  Columns are those of ``manifest.features``.
 
-    def __init__(self, manifest: YieldManifest, graph: Tabular) -> None:
+    ``at_home`` False leaves out the slope that was tuned on Moroccan harvests.
+    """
+
+    def __init__(self, manifest: YieldManifest, graph: Tabular, at_home: bool = True) -> None:
         self.manifest = manifest
-        self._graph = graph
+        self._graph, self._at_home = graph, at_home
 
     @classmethod
-    def load(cls, folder: Path = FOLDER) -> YieldModel:
+    def load(cls, folder: Path = FOLDER, at_home: bool = True) -> YieldModel:
         """The model of a folder.
 
         Raises:
@@ -39,7 +42,7 @@ class YieldModel:
         outputs = [f"shift_{horizon}" for horizon in HORIZONS]
         data = checked_bytes(folder, manifest.files["fp32"])
         graph = Tabular(data, "features", len(manifest.features), outputs)
-        return cls(manifest, graph)
+        return cls(manifest, graph, at_home)
 
     @property
     def ref(self) -> ModelRef:
@@ -56,7 +59,8 @@ class YieldModel:
         if not len(features):
             return np.zeros(0)
         found = self._graph.run(features)[HORIZONS.index(horizon)]
-        return found.astype(np.float64).reshape(len(features))
+        slope = self.manifest.horizons[horizon].slope if self._at_home else 1.0
+        return slope * found.astype(np.float64).reshape(len(features))
 
     def outside(self, features: Features) -> Floats:
         """How far the farthest number of each row lies outside the training's range, in such
@@ -70,7 +74,8 @@ class YieldModel:
     def prior(self, horizon: str = "05") -> Prior:
         """What is known of a level before any harvest, for `models.yield_levels.level`."""
         m = self.manifest
-        return Prior(m.prior_mean_t_ha, m.prior_sd_t_ha, m.horizons[horizon].season_sd, m.unseen_sd)
+        luck = m.horizons[horizon].season_sd
+        return Prior(m.prior_mean_t_ha, m.prior_sd_t_ha, luck, m.unseen_sd, m.drift)
 
     def interval(self, shift: float, level: Level, horizon: str, outside: float = 0.0) -> Range:
         """The 80 % range in t/ha; ``outside`` as `outside` gave it."""

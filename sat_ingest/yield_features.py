@@ -1,8 +1,9 @@
 """What a season looks like from above, as numbers for the yield model: one code, training and node.
 
 A season is held against other seasons of the same place, half month by half month, so that 0 means
-"as usual" for a province and for a field alike.  Nothing after the end of the horizon's month is
-looked at, neither in this season nor in the archive's.
+"as usual" for a province and for a field alike.  Of the season itself nothing after the end of the
+horizon's month is looked at.  An observation that took several days (a composite) must be dated by
+its last day, or it brings days from beyond the horizon along.
 """
 
 from __future__ import annotations
@@ -22,7 +23,6 @@ from field_data.types import HORIZONS
 SOURCES = ("ndvi", "fpar")
 MONTHS = ("10", "11", "12", "01", "02", "03", "04", "05")
 HALVES = tuple(f"{month}{half}" for month in MONTHS for half in "ab")
-NAMES = tuple(f"{source}_{half}" for source in SOURCES for half in HALVES)
 # What the numbers are called together when people are told what moved a forecast.
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "autumn": ("10", "11"),
@@ -30,9 +30,15 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "early_spring": ("02", "03"),
     "late_spring": ("04", "05"),
 }
+# Of each source: every half month, the mean of each group and of each month that ends a horizon.
+PARTS = (*HALVES, *GROUPS, *HORIZONS)
+NAMES = tuple(f"{source}_{part}" for source in SOURCES for part in PARTS)
 # A half month without a clear date takes over from neighbours at most this many halves away.
 REACH = 2
+# Bare soil; what a place usually grows above it is the measure of a season, but at least so much.
+SOIL, LEAST_GROWTH = 0.1, 0.1
 _LAST_OF_FIRST_HALF = 15
+_PER_GROUP = len(HALVES) // len(GROUPS)
 
 Floats = NDArray[np.float64]
 Features = NDArray[np.float32]
@@ -71,8 +77,8 @@ def last_day(season_year: int, horizon: str) -> date:
 
 def members(group: str) -> list[int]:
     """Where the numbers of a group stand in NAMES."""
-    months = GROUPS[group]
-    return [i for i, name in enumerate(NAMES) if name.split("_")[1][:2] in months]
+    parts = [name.split("_", 1)[1] for name in NAMES]
+    return [i for i, part in enumerate(parts) if part == group or part[:2] in GROUPS[group]]
 
 
 def halves(observed: Observed) -> dict[int, Floats]:
@@ -96,13 +102,13 @@ def clear_dates(observed: Observed, season_year: int, horizon: str) -> int:
 
 
 def archive_seasons(series: Mapping[str, Observed], season_year: int, horizon: str) -> int:
-    """How many earlier seasons `features` can hold this one against."""
-    seen = [halves(series[source]) for source in SOURCES if source in series]
-    upto = _upto(horizon)
-    return max(
-        (sum(1 for y, v in each.items() if y < season_year and np.isfinite(v[:upto]).any())
-         for each in seen), default=0,
-    )  # fmt: skip
+    """How many earlier seasons `features` can hold this one against up to the horizon."""
+    upto = 2 * MONTHS.index(horizon) + 2
+    counts = [
+        sum(year < season_year and bool(np.isfinite(v[:upto]).any()) for year, v in seasons.items())
+        for seasons in map(halves, series.values())
+    ]
+    return max(counts, default=0)
 
 
 def features(
@@ -131,29 +137,38 @@ def from_halves(
     return np.concatenate(parts).astype(np.float32)
 
 
-def _upto(horizon: str) -> int:
-    return 2 * MONTHS.index(horizon) + 2
-
-
 def _anomalies(
     seasons: Mapping[int, Floats], year: int, horizon: str, archive: Collection[int] | None
 ) -> Floats:
-    """Season minus mean of the archive, [16]; drawn in by n / (n + 1), since the mean of n seasons
-    is itself uncertain by one n-th of what seasons vary."""
-    found = np.full(len(HALVES), np.nan)
-    known = [
-        v
-        for y, v in seasons.items()
-        if y != year and (y < year if archive is None else y in archive)
-    ]
-    if year not in seasons or not known:
+    """The numbers of one source, [len(PARTS)].
+
+    Season minus mean of the archive, in units of what the place usually grows.  Drawn in by
+    n / (n + 1), since the mean of n seasons is itself uncertain by one n-th of what seasons vary.
+    """
+    found = np.full(len(PARTS), np.nan)
+    others = [v for y, v in seasons.items() if y != year and _known(y, year, archive)]
+    if year not in seasons or not others:
         return found
-    upto = _upto(horizon)
-    others = np.array(known)[:, :upto]
-    count = np.isfinite(others).sum(axis=0)
+    seen = np.isfinite(others)
+    count = seen.sum(axis=0)
     mean = np.where(count > 0, np.nansum(others, axis=0) / np.maximum(count, 1), np.nan)
-    found[:upto] = _bridged((seasons[year][:upto] - mean) * count / (count + 1))
+    growth = max(np.nanmax(mean, initial=0.0) - SOIL, LEAST_GROWTH)
+    upto = 2 * MONTHS.index(horizon) + 2
+    away = _bridged(((seasons[year] - mean) * count / (count + 1) / growth)[:upto])
+    found[:upto] = away
+    groups = [away[i : i + _PER_GROUP] for i in range(0, len(HALVES), _PER_GROUP)]
+    months = [away[i : i + 2] for i in (2 * MONTHS.index(month) for month in HORIZONS)]
+    found[len(HALVES) :] = [_mean(part) for part in (*groups, *months)]
     return found
+
+
+def _known(season: int, year: int, archive: Collection[int] | None) -> bool:
+    return season < year if archive is None else season in archive
+
+
+def _mean(values: Floats) -> float:
+    seen = values[np.isfinite(values)]
+    return float(seen.mean()) if len(seen) else np.nan
 
 
 def _bridged(values: Floats) -> Floats:
