@@ -86,15 +86,18 @@ class Forecasts:
         self._registry, self._events, self._sky = registry, events, sky
         self._load, self._now = load, now
         self._model: YieldModel | None = None
+        self._broken = False
         self._scored: tuple[object, Skill] | None = None
         self._known: tuple[object, _Known] | None = None
 
     def model(self) -> YieldModel | None:
-        """The model, loaded when first asked for; None where there is no sound one."""
-        if self._model is None:
+        """The model, loaded when first asked for; None where there is no sound one, which is tried
+        again once a day."""
+        if self._model is None and not self._broken:
             try:
                 self._model = self._load()
             except PublisherError as error:
+                self._broken = True
                 logging.getLogger(__name__).warning("%s: %s", error.code, error)
         return self._model
 
@@ -150,6 +153,7 @@ class Forecasts:
 
     def daily(self) -> None:
         """Make today's forecasts, so that each horizon's is kept whether somebody looks or not."""
+        self._broken = False
         self.all()
 
     def of(self, field: Field) -> list[Kept]:
@@ -262,7 +266,12 @@ class Forecasts:
     ) -> list[yield_levels.Harvest]:
         """Harvests of earlier seasons, each with how its season looked from above."""
         return [
-            yield_levels.Harvest(h.t_ha, h.sd_t_ha, shift_of(model, series, h.season_year))
+            yield_levels.Harvest(
+                h.t_ha,
+                h.sd_t_ha,
+                shift_of(model, series, h.season_year),
+                apart=year - h.season_year,
+            )
             for h in self.harvests(field).kept
             if h.season_year < year
         ]

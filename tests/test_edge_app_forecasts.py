@@ -35,6 +35,7 @@ from tests.yielding import (
     instant,
     squares_cut,
     wheat_field,
+    yield_model,
 )
 
 YEARS = {2020: 0.6, 2021: 0.65, 2022: 0.55, 2023: 0.6, 2024: 0.6}
@@ -165,6 +166,11 @@ def test_no_crop_another_crop_and_no_model_are_said(staff: Staff, season: Field)
     staff.ground.forecasts._model = None
     staff.ground.forecasts._load = lambda: YieldModel.load(staff.home / "nowhere")
     assert outlook(staff, season).state is State.NO_MODEL
+    forecasts = staff.ground.forecasts
+    forecasts._load = yield_model
+    assert outlook(staff, season).state is State.NO_MODEL  # not read again at every look
+    forecasts.daily()
+    assert outlook(staff, season).state is not State.NO_MODEL
 
 
 def test_a_season_that_nobody_saw_is_no_number(staff: Staff, field: Field) -> None:
@@ -206,6 +212,16 @@ def test_an_archive_of_one_season_compares_nothing(staff: Staff, field: Field) -
     assert (alone.relative, alone.drivers, alone.evidence.archive_seasons) == (0, (), 0)
     grown(staff, field, YEARS)
     assert width(forecast(staff, field)) < width(alone)
+
+
+def test_missing_months_make_the_range_wider(staff: Staff, season: Field) -> None:
+    whole = forecast(staff, season)
+    late = wheat_field(staff, "late", 1)
+    grown(staff, late, YEARS)
+    grown(staff, late, {2025: 0.72}, since=date(2025, 2, 10), until=MAY)
+    part = forecast(staff, late)
+    assert part.evidence.clear_dates < whole.evidence.clear_dates
+    assert part.relative_p90 - part.relative_p10 > whole.relative_p90 - whole.relative_p10
 
 
 def test_a_season_outside_the_training_is_wider(staff: Staff, field: Field) -> None:

@@ -1,7 +1,6 @@
 """Take the pictures of a field's yield in ``docs/screens``: ``python -m tests.yield_screens``.
 
-A field made up at Meknes, seven seasons of pictures and two harvests; the model is the shipped one
-where there is one, else that of the tests.
+Fields, pictures and harvests are made up; the model is that of the tests.
 """
 
 from __future__ import annotations

@@ -93,6 +93,7 @@ def grown(
     field: Field,
     peaks: dict[int, float],
     *,
+    since: date | None = None,
     until: date | None = None,
     cloudy_since: date | None = None,
     every: int = 15,
@@ -100,7 +101,7 @@ def grown(
     """A picture every 15 days from October to June of each season, by the peak of its NDVI."""
     with Archive(staff.home / ARCHIVE) as archive, archive.transaction():
         for year, peak in peaks.items():
-            day = date(year - 1, 10, 5)
+            day = since or date(year - 1, 10, 5)
             while day <= min(until or date(year, 6, 15), date(year, 6, 15)):
                 hidden = cloudy_since is not None and day >= cloudy_since
                 scl = CLOUD if hidden else VEGETATION
@@ -140,5 +141,5 @@ def forecasting(staff: Staff, day: date, version: str = "1.0.0") -> None:
     """Give a node the model of these tests, and a clock that says ``day``."""
     forecasts = staff.ground.forecasts
     forecasts._load = lambda: yield_model(version)
-    forecasts._model = None
+    forecasts._model, forecasts._broken = None, False
     forecasts._now = lambda: instant(day)
