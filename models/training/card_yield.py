@@ -17,35 +17,42 @@ is, from NDVI (and FPAR where there is one). A node multiplies that with what a 
 Written by `make train-yield` from `manifest.json`; every figure was printed by that command.
 
 - **Model:** the mean of ridge regression (alpha {alpha}) on means of one and two months and of
-  {trees} extra-trees on half months (least leaf {leaf}), one pair a horizon, fitted twice: with FPAR
-  and without. One ONNX graph, {kib:.0f} KiB; a row without FPAR is answered by the pair without.
+  {trees} extra-trees on half months (least leaf {leaf}), one pair a horizon, fitted twice: with
+  FPAR and without. One ONNX graph, {kib:.0f} KiB; a row without FPAR is answered by the pair
+  without.
 - **Graph and library differ** by at most {off:.1e} over all training rows.
 - **Inputs:** {features} numbers: how each half month from October stands against the same place's
   other seasons, in units of what usually grows there. Nothing after the horizon is looked at.
-- **Data hash (SHA-256):** `{data}`; seed {seed}. **Made with:** {versions}.
+- **Data hash (SHA-256):** `{data}`; seed {seed}.
+- **Made with:** {versions}.
 
 ## What it is for, and what not
 
-An early word to a farmer or an agronomist, with its range and what it rests on. **It must not be used
-for credit, insurance, tax, rent or any decision about a person's entitlement.** Field level is **not
-validated**: it was fitted to provinces of thousands of hectares; a node scores its own forecasts
-when harvests come in, and says how far they are off. Without a local harvest, or what the farmer
-calls usual, a node shows only better or worse than usual, never t/ha.
+An early word to a farmer or an agronomist, with its range and what it rests on. **It must not be
+used for credit, insurance, tax, rent or any decision about what a person is entitled to.** Field
+level is **not validated**: the model was fitted to provinces of thousands of hectares; a node
+scores its own forecasts when harvests come in, and says how far they are off. Without a local
+harvest, or what the farmer calls usual, a node shows only better or worse than usual, never t/ha.
 
 ## Data
 
-| what | source | licence | in the shipped file |
-| --- | --- | --- | --- |
-| wheat harvests of {places} Spanish provinces, {years} | JRC harmonised subnational statistics by way of CY-Bench | CC BY 4.0 | yes: fitted to |
-| NDVI, 8 days, crop mask | NASA MOD09CMG by way of CY-Bench | no restriction | yes: fitted to |
-| FPAR, 10 days, crop mask | JRC FPAR500m by way of CY-Bench | CC BY 4.0 | yes: fitted to |
-| rain of Spanish provinces to 2011 | (c) AEMET | free with its name | no: only for the rain rule |
-| national wheat and barley of Morocco | FAO, FAOSTAT | stated as CC BY-NC-SA 3.0 IGO and as CC BY 4.0 | four slopes |
-| monthly NDVI of 15 Moroccan regions, no crop mask | MODIS by way of a repository | repository without a licence | four slopes |
-
-Simulated yields were never labels. The harvest of one province whose area is wrong at source is left
-out; {tiny} of less than 1,000 ha count little in the fit and not at all in the score.
+{data_table}
+Simulated yields were never labels. The harvest of one province whose area is wrong at source is
+left out; {tiny} of less than 1,000 ha count little in the fit and not at all in the score.
 """
+
+_DATA = (
+    ("harvests of {places} Spanish provinces, {years}",
+     "JRC harmonised subnational statistics, by way of CY-Bench", "CC BY 4.0", "fitted to"),
+    ("NDVI, 8 days, crop mask", "NASA MOD09CMG, by way of CY-Bench", "no restriction", "fitted to"),
+    ("FPAR, 10 days, crop mask", "JRC FPAR500m, by way of CY-Bench", "CC BY 4.0", "fitted to"),
+    ("rain of Spanish provinces to 2011", "© AEMET", "free when AEMET is named",
+     "no: the rain rule alone"),
+    ("national wheat and barley of Morocco", "FAO, FAOSTAT",
+     "told as CC BY-NC-SA 3.0 IGO and as CC BY 4.0", "wheat: four slopes"),
+    ("monthly NDVI of 15 Moroccan regions, no crop mask",
+     "MODIS, by way of a public repository", "the repository states none", "four slopes"),
+)  # fmt: skip
 
 _MOROCCO = """## What Morocco rests on
 
@@ -78,7 +85,12 @@ def card_text(manifest: YieldManifest, off: float) -> str:
         kib=manifest.files["fp32"].bytes / 1024, features=len(manifest.features),
         data=training["data_sha256"], seed=training["config"]["seed"],
         versions=", ".join(f"{name} {number}" for name, number in training["versions"].items()),
-        places=figures["places"], years=_span(figures["years"]), tiny=figures["tiny"],
+        tiny=figures["tiny"],
+        data_table=_table(
+            ("what", "source", "licence", "in the shipped file"),
+            [[cell.format(places=figures["places"], years=_span(figures["years"])) for cell in row]
+             for row in _DATA],
+        ),
         **{key: training["config"][key] for key in ("alpha", "trees", "leaf")},
     )  # fmt: skip
     return "\n".join([head, *_figures(figures), _morocco(figures["morocco"]), _LIMITS])

@@ -21,7 +21,7 @@ Forecasts = Mapping[tuple[str, str], list[Judged]]
 SEED, DRAWS, PARTS = 20261125, 10, 7
 FIRST_ROLLING = 6
 SHOTS = (0, 1, 2, 5)
-LEAST_PLACES = 8
+LEAST_PLACES = 6
 
 
 def judge_rows(

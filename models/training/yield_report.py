@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from field_data.types import HORIZONS
 from models.training import yield_judge, yield_morocco, yield_rules
 from models.training.yield_data import Row, YieldSet, read_morocco, read_spain
 from models.training.yield_fit import fit
