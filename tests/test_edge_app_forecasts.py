@@ -99,7 +99,7 @@ def test_the_usual_yield_gives_tonnes_and_harvests_narrow_the_range(
 ) -> None:
     usual(staff, season, 2.0)
     declared = forecast(staff, season)
-    assert declared.level_source is LevelSource.DECLARED
+    assert (declared.level_source, declared.level_t_ha) == (LevelSource.DECLARED, 2.0)
     assert declared.t_ha_p50 == pytest.approx(2.2, abs=0.25)
     widths = [width(declared)]
     for year in (2022, 2023, 2024):
