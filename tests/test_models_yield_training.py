@@ -20,7 +20,8 @@ from field_data.types import HORIZONS
 from models.manifest import read_header
 from models.training import train_yield, yield_fit, yield_judge, yield_morocco, yield_rules
 from models.training.yield_data import Row, YieldSet, end_of_window, read_morocco, read_spain
-from models.yield_evaluation import rmse
+from models.training.yield_export import to_onnx
+from models.yield_evaluation import Judged, rmse
 from models.yield_manifest import parse_yield_manifest
 from models.yield_model import YieldModel
 from sat_ingest.yield_features import HALVES, MONTHS, NAMES
@@ -47,7 +48,7 @@ def data(folder: Path) -> YieldSet:
     return read_spain(folder)
 
 
-def off(judged: list[yield_judge.Judged]) -> float:
+def off(judged: list[Judged]) -> float:
     return rmse(np.array([one.forecast - one.t_ha for one in judged]))
 
 
@@ -190,7 +191,7 @@ def test_trained_again_the_bytes_are_the_same_and_the_graph_equals_the_library(
 ) -> None:
     assert train_yield.train(folder, tmp_path / "one") <= train_yield.MOST_OFF
     fold = yield_fit.fit(data, data.rows, yield_judge.all_seasons(data), ("both", "ndvi"))
-    graph = train_yield.to_onnx(fold)
+    graph = to_onnx(fold)
     assert graph == (tmp_path / "one" / "model.onnx").read_bytes()
     assert train_yield.farthest(fold, YieldModel.load(tmp_path / "one", False), data) <= 1e-5
     manifest = json.loads((tmp_path / "one" / "manifest.json").read_text())

@@ -59,17 +59,19 @@ _MOROCCO = """## What Morocco rests on
 Nothing of this model was fitted to a Moroccan field. Its shifts, learnt in Spain, were held against
 the national wheat harvests of {years} (n = {n}), each year from the others: RMSE in t/ha below.
 "Adapted" learns level and slope from the other years, the slope drawn towards Spain's. The slopes
-of all years ({slopes} from February to May) are in the manifest and applied on nodes. They are four
-scalars from {n} points, from NDVI that no crop mask has cleaned: the weakest part of this model.
+of all years ({slopes} from February to May) are in the manifest and applied
+on nodes. They are four numbers from {n} points, from NDVI that no crop mask has cleaned: the
+weakest part of this model.
 """
 
 _LIMITS = """## Limits
 
-- **FPAR has looked ahead.** The archive's FPAR was smoothed in both directions, so its last weeks
-  know something of the weeks after. Figures "with FPAR" are flattered by that; those with NDVI
-  alone are not, and a node has NDVI alone. The ranges shipped are those of NDVI alone.
-- Composites are dated by their last day. Dated by their first, as is often done, eight days and ten
-  from beyond the horizon come along, and April looks better than it is.
+- **FPAR has looked ahead.** The archive holds each value as it was consolidated 90 days later,
+  smoothed with what was seen after it (Seguini et al. 2025, doi 10.5194/essd-2025-287). Figures
+  with FPAR are flattered by that; those with NDVI alone are not, and a node has NDVI alone. The
+  ranges shipped are those of NDVI alone.
+- Composites are dated by their last day. Dated by their first, as is often done, up to a week from
+  beyond the horizon comes along.
 - Spain 2005 and 2017 were droughts worse than most of the years learnt from; there the 80 % range
   held least often (see the table).
 - 15 seasons are few: skill has wide intervals, and one more drought may move every figure.
@@ -113,19 +115,9 @@ def _figures(figures: Mapping[str, Any]) -> Iterable[str]:
     year_out, rolled = figures["leave_one_year_out"], figures["rolling_origin"]
     yield "## Figures\n"
     yield f"RMSE in t/ha. Leave-one-year-out, n = {year_out['both']['05']['n']}:\n"
-    yield _table(("forecast", *MONTHS.values()), [
-        ("model, NDVI and FPAR", *(year_out["both"][h]["rmse"] for h in HORIZONS)),
-        ("model, NDVI alone", *(year_out["ndvi"][h]["rmse"] for h in HORIZONS)),
-        *((_rule(name), *[f"{said['rmse']:.3f}{_of(said, year_out)}"] * 4)
-          for name, said in year_out["rules"].items()),
-    ])  # fmt: skip
+    yield _table(("forecast", *MONTHS.values()), _errors(year_out))
     yield f"Each year from the years before it (rolling origin), n = {rolled['both']['05']['n']}:\n"
-    yield _table(("forecast", *MONTHS.values()), [
-        ("model, NDVI and FPAR", *(rolled["both"][h]["rmse"] for h in HORIZONS)),
-        ("model, NDVI alone", *(rolled["ndvi"][h]["rmse"] for h in HORIZONS)),
-        *((_rule(name), *[f"{said['rmse']:.3f}{_of(said, rolled)}"] * 4)
-          for name, said in rolled["rules"].items()),
-    ])  # fmt: skip
+    yield _table(("forecast", *MONTHS.values()), _errors(rolled))
     yield "Skill against the province's mean (1 - RMSE / RMSE), 95 % interval over years:\n"
     yield _table(("model", *MONTHS.values()), [
         (arm, *(_skill(year_out[arm][h]["skill"]["mean"]) for h in HORIZONS))
@@ -151,13 +143,23 @@ def _figures(figures: Mapping[str, Any]) -> Iterable[str]:
 
 
 def _rule(name: str) -> str:
-    words = {"mean": "mean of the province", "trend": "its trend", "rain": "rain rule"}
+    words = {"mean": "mean of the province", "trend": "its trend"}
     return words.get(name, name.replace("_", " ") + " harvests")
 
 
-def _of(said: Mapping[str, Any], scheme: Mapping[str, Any]) -> str:
-    whole = scheme["both"]["05"]["n"]
-    return "" if said["n"] == whole else f" (n = {said['n']})"
+def _errors(scheme: Mapping[str, Any]) -> Iterable[Sequence[object]]:
+    """RMSE by month: the models, the rules, and where rain is known."""
+    both, alone, rules = scheme["both"], scheme["ndvi"], scheme["rules"]
+    yield "model, NDVI and FPAR", *(both[h]["rmse"] for h in HORIZONS)
+    yield "model, NDVI alone", *(alone[h]["rmse"] for h in HORIZONS)
+    for name, said in rules.items():
+        if name != "rain":
+            yield _rule(name), *[said["rmse"]] * len(HORIZONS)
+    if "rain" in rules:
+        where = f"where rain is known (n = {rules['rain']['n']})"
+        yield f"rain of October to May, {where}", "–", "–", "–", rules["rain"]["rmse"]
+        known = (alone[h]["rmse_where_rain_is_known"] for h in HORIZONS)
+        yield f"model, NDVI alone, {where}", *known
 
 
 def _skill(said: Mapping[str, Any]) -> str:

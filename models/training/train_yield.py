@@ -33,6 +33,7 @@ from models.training.yield_report import Findings, report
 from models.yield_evaluation import horizon_of
 from models.yield_manifest import KIND, parse_yield_manifest
 from models.yield_model import FOLDER, NAME, YieldModel
+from models.yield_plots import draw_yield
 from sat_ingest.yield_features import GROUPS, NAMES, members
 
 VERSION = "1.0.0"
@@ -111,8 +112,8 @@ def manifest_of(
     }  # fmt: skip
 
 
-def train(folder: Path, out: Path) -> float:
-    """Judge, fit, export, check and write; how far the graph is from the library."""
+def train(folder: Path, out: Path, plots: Path | None = None) -> float:
+    """Judge, fit, export, check, write and draw; how far the graph is from the library."""
     findings = report(folder, lambda step: print(step, file=sys.stderr, flush=True))
     data = read_spain(folder)
     fold = yield_fit.fit(data, data.rows, all_seasons(data), tuple(yield_fit.ARMS))
@@ -127,6 +128,8 @@ def train(folder: Path, out: Path) -> float:
     if off > MOST_OFF:
         raise SystemExit(f"the graph is {off:.2g} from the library")
     write_atomic(out / CARD, card_text(manifest, off).encode())
+    if plots is not None:
+        draw_yield(findings.figures, findings.year_out["both", "05"], plots)
     return off
 
 
@@ -135,9 +138,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=FOLDER)
+    parser.add_argument("--plots", type=Path)
     given = parser.parse_args(arguments)
     yield_fit.need_sklearn()
-    print(f"graph and library differ by at most {train(given.data, given.out):.2g}")
+    off = train(given.data, given.out, given.plots)
+    print(f"graph and library differ by at most {off:.2g}")
 
 
 if __name__ == "__main__":
