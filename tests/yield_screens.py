@@ -1,6 +1,6 @@
 """Take the pictures of a field's yield in ``docs/screens``: ``python -m tests.yield_screens``.
 
-Fields, pictures and harvests are made up; the model is that of the tests.
+Fields, pictures and harvests are made up; the model is the shipped one.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from waitress.server import create_server
 from edge_app import webassets
 from edge_app.access.guard import COOKIE
 from field_data.people import Role
+from models.yield_model import YieldModel
 from tests.browsers import CHROMIUM, FLAGS, PHONE, TABLET
 from tests.people import Staff
 from tests.sky_screens import slim
@@ -29,7 +30,8 @@ MONTHS = (date(2025, 3, 1), date(2025, 4, 1), date(2025, 5, 1), date(2025, 6, 2)
 
 def village(staff: Staff) -> dict[str, str]:
     """A field with a story, and one of which no yield is known; paths of the pages by name."""
-    forecasting(staff, MONTHS[0])
+    model = YieldModel.load()
+    forecasting(staff, MONTHS[0], model)
     field, bare = wheat_field(staff, "Bled Lhaj"), wheat_field(staff, "Aïn Chems", 1, "TRZDU")
     for each in (field, bare):
         grown(staff, each, PEAKS, until=MONTHS[-1])
@@ -40,7 +42,7 @@ def village(staff: Staff) -> dict[str, str]:
         harvested(staff.ground, field, year, t_ha)
     harvested(staff.ground, bare, 2020, 26.0, unit="tonne")
     for day in MONTHS:
-        forecasting(staff, day)
+        forecasting(staff, day, model)
         staff.ground.forecasts.outlook(field, day)
     token = staff.ground.links.give(field.id)
     return {

@@ -137,9 +137,9 @@ def squares_cut(ground: Ground, field: Field, year: int, t_ha: float, plots: int
     return told(ground, field, "crop_cut", instant(date(year, 6, 1)), **values)
 
 
-def forecasting(staff: Staff, day: date, version: str = "1.0.0") -> None:
-    """Give a node the model of these tests, and a clock that says ``day``."""
+def forecasting(staff: Staff, day: date, model: YieldModel | None = None) -> None:
+    """Give a node the model of these tests (or another), and a clock that says ``day``."""
     forecasts = staff.ground.forecasts
-    forecasts._load = lambda: yield_model(version)
+    forecasts._load = lambda: model or yield_model()
     forecasts._model, forecasts._broken = None, False
     forecasts._now = lambda: instant(day)

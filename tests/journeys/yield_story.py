@@ -2,13 +2,13 @@
 
 The pixels are real: Sentinel-2 over a rainfed cereal field in Castilla, 2019, the nearest climate
 to Morocco's for which open ones were found.  Usual yield, crop cuts and harvest are made up: none
-of that very field is published.  The model is the shipped one, else that of the tests.
+of that very field is published.  The model is the shipped one.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -19,17 +19,15 @@ from edge_app.forecast_maths import INDEX, Outlook
 from edge_app.forecast_skill import scores
 from edge_app.forecast_words import STATES
 from field_data.days import date_of, day_of
-from field_data.errors import PublisherError
 from field_data.geometry import outline
 from field_data.types import Field, YieldForecast
-from models.yield_model import YieldModel
 from sat_ingest.archive import ARCHIVE, Archive
 from sat_ingest.phenology import Season
 from sat_ingest.pull import SCENES, Puller, Wish
 from sat_ingest.series import read_series
 from tests.people import Staff
 from tests.sat_catalogues import SAT_SET
-from tests.yielding import harvested, instant, squares_cut, yield_model
+from tests.yielding import harvested, instant, squares_cut
 
 EPSG, WEST, NORTH, SIDE_M = 32630, 344_180, 4_626_560, 400
 MAY, SUMMER = date(2019, 6, 3), date(2019, 7, 20)
@@ -47,19 +45,10 @@ class Step:
     outlook: Outlook | None = None
 
 
-def shipped_or_own() -> YieldModel:
-    """The model that speaks in the story."""
-    try:
-        return YieldModel.load()
-    except PublisherError:
-        return yield_model()
-
-
-def tell(home: Path, model: Callable[[], YieldModel] = shipped_or_own) -> Iterator[Step]:
+def tell(home: Path) -> Iterator[Step]:
     """The steps of the story, each done when it is told."""
     with Staff(home) as staff:
         forecasts = staff.ground.forecasts
-        forecasts._load = model
 
         def said(day: date = MAY) -> Outlook:
             forecasts._now = lambda: instant(day)
