@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -18,7 +18,14 @@ from edge_app.cli import main
 from field_data.errors import KeeperError, PersonError
 from field_data.types import HORIZONS
 from models.manifest import read_header
-from models.training import train_yield, yield_fit, yield_judge, yield_morocco, yield_rules
+from models.training import (
+    train_yield,
+    yield_fit,
+    yield_judge,
+    yield_morocco,
+    yield_report,
+    yield_rules,
+)
 from models.training.yield_data import Row, YieldSet, end_of_window, read_morocco, read_spain
 from models.training.yield_export import to_onnx
 from models.yield_evaluation import Judged, rmse
@@ -29,13 +36,21 @@ from tests import yield_sets
 from tests.conftest import PHOTO_SET
 
 REAL = PHOTO_SET.parent / "yield"
+SHIPPED_TREES = yield_fit.TREES
 
 
-@pytest.fixture(autouse=True)
-def few_trees(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    if not request.node.get_closest_marker("data"):
-        monkeypatch.setattr(yield_fit, "TREES", 6)
-        monkeypatch.setattr(yield_judge, "PARTS", 3)
+@pytest.fixture(scope="module", autouse=True)
+def small() -> Iterator[pytest.MonkeyPatch]:
+    """Few trees and few parts: what is tested is not how good a forest is."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(yield_fit, "TREES", 6)
+        patch.setattr(yield_judge, "PARTS", 3)
+        yield patch
+
+
+@pytest.fixture
+def full_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(yield_fit, "TREES", SHIPPED_TREES)
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +61,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def data(folder: Path) -> YieldSet:
     return read_spain(folder)
+
+
+@pytest.fixture(scope="module")
+def findings(folder: Path) -> yield_report.Findings:
+    return yield_report.report(folder)
 
 
 def off(judged: list[Judged]) -> float:
@@ -187,8 +207,13 @@ def test_the_nation_is_judged_year_by_year(folder: Path, data: YieldSet) -> None
 
 
 def test_trained_again_the_bytes_are_the_same_and_the_graph_equals_the_library(
-    folder: Path, data: YieldSet, tmp_path: Path
+    folder: Path,
+    data: YieldSet,
+    findings: yield_report.Findings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(train_yield, "report", lambda *_: findings)
     assert train_yield.train(folder, tmp_path / "one") <= train_yield.MOST_OFF
     fold = yield_fit.fit(data, data.rows, yield_judge.all_seasons(data), ("both", "ndvi"))
     graph = to_onnx(fold)
@@ -202,7 +227,13 @@ def test_trained_again_the_bytes_are_the_same_and_the_graph_equals_the_library(
     assert f"{manifest['metrics']['leave_one_year_out']['ndvi']['05']['rmse']:.3f}" in card
 
 
-def test_eval_prints_every_scheme_and_draws(folder: Path, tmp_path: Path) -> None:
+def test_eval_prints_every_scheme_and_draws(
+    folder: Path,
+    findings: yield_report.Findings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(yield_report, "report", lambda *_: findings)
     arguments = ["model", "eval", "wheat_yield", "--data", str(folder)]
     done = CliRunner().invoke(main, [*arguments, "--json", "--plots", str(tmp_path / "plots")])
     assert done.exit_code == 0, done.output
@@ -212,6 +243,10 @@ def test_eval_prints_every_scheme_and_draws(folder: Path, tmp_path: Path) -> Non
     assert set(said["morocco"]) == {"wheat", "barley"}
     assert len(said["plots"]) == 4
     assert all(Path(path).stat().st_size > 5_000 for path in said["plots"])
+    told = CliRunner().invoke(main, arguments)
+    assert told.exit_code == 0, told.output
+    for words in ("leave one year out", "new place, place and year out", "Morocco, barley"):
+        assert words in told.stdout
 
 
 def test_eval_without_the_extra_names_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -246,6 +281,7 @@ def test_the_shipped_manifest_holds_what_its_card_says() -> None:
 
 
 @pytest.mark.data
+@pytest.mark.usefixtures("full_size")
 def test_real_spain_is_forecast_as_well_as_promised() -> None:
     found = yield_judge.leave_year_out(read_spain(REAL))
     assert off(found["both", "05"]) <= 0.62
@@ -254,6 +290,7 @@ def test_real_spain_is_forecast_as_well_as_promised() -> None:
 
 
 @pytest.mark.data
+@pytest.mark.usefixtures("full_size")
 def test_the_shipped_graph_equals_a_fit_to_the_real_data() -> None:
     data = read_spain(REAL)
     fold = yield_fit.fit(data, data.rows, yield_judge.all_seasons(data), ("both", "ndvi"))

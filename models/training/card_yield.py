@@ -8,6 +8,13 @@ from typing import Any
 from field_data.types import HORIZONS
 from models.yield_manifest import YieldManifest
 
+_KINDS = {
+    "model": "model, harvests just before",
+    "drawn": "model, any other harvests",
+    "level": "harvests just before, no model",
+    "held_80": "80 % range held (share)",
+    "width_80": "its width, t/ha",
+}
 MONTHS = dict(zip(HORIZONS, ("February", "March", "April", "May"), strict=True))
 
 _HEAD = """# Model card: {name} {version}
@@ -130,16 +137,13 @@ def _figures(figures: Mapping[str, Any]) -> Iterable[str]:
          for h in HORIZONS],
     )  # fmt: skip
     yield "A province that nothing was learnt from, May, by number of its own harvests:\n"
-    yield _table(("left out", "level from", "0", "1", "2", "5"), [
-        (protocol.replace("_", " "), kind, *(of.get(k, "–") for k in ("0", "1", "2", "5")))
+    yield _table(("left out", "RMSE t/ha", "0", "1", "2", "5"), [
+        (protocol.replace("_", " "), _KINDS[kind], *(of.get(k, "–") for k in ("0", "1", "2", "5")))
         for protocol, kinds in figures["new_place"].items() for kind, of in kinds.items()
     ])  # fmt: skip
     curve = figures["learning_curve_april"]
-    yield (
-        "April with fewer seasons to learn from (leave-one-year-out RMSE): "
-        + ", ".join(f"{size} seasons {value:.3f}" for size, value in curve.items())
-        + ".\n"
-    )
+    yield "April with fewer seasons to learn from, leave-one-year-out RMSE:\n"
+    yield _table([f"{size} seasons" for size in curve], [list(curve.values())])
 
 
 def _rule(name: str) -> str:

@@ -21,11 +21,14 @@ from models.yield_evaluation import (
     Judged,
     accuracy,
     coverage,
+    horizon_of,
     left_out_ranges,
+    ranges,
     rmse,
     skill,
     years_of,
 )
+from models.yield_manifest import Horizon
 
 Floats = NDArray[np.float64]
 Watch = Callable[[str], None]
@@ -61,10 +64,10 @@ def report(folder: Path, watch: Watch = lambda _: None) -> Findings:
         "tiny": sum(not row.counted for row in data.rows),
         "years": data.years,
         "leave_one_year_out": _scheme(folder, data, year_out, rules),
-        "rolling_origin": _scheme(folder, data, rolled, past, ranges=False),
+        "rolling_origin": _scheme(folder, data, rolled, past, with_ranges=False),
     }
     watch("places left out")
-    figures["new_place"] = new_place_figures(data)
+    figures["new_place"] = new_place_figures(data, horizon_of(year_out["both", "05"]))
     watch("learning curve")
     figures["learning_curve_april"] = learning_curve(data)
     watch("Morocco")
@@ -89,7 +92,7 @@ def _scheme(
     data: YieldSet,
     forecasts: yield_judge.Forecasts,
     rules: Mapping[str, Floats],
-    ranges: bool = True,
+    with_ranges: bool = True,
 ) -> dict[str, Any]:
     """Accuracy, skill and ranges by arm and horizon, and the rules on the same rows."""
     first = next(iter(forecasts.values()))
@@ -108,7 +111,7 @@ def _scheme(
                             for name in ("mean", "trend")}  # fmt: skip
         if wet.any():
             figures["rmse_where_rain_is_known"] = rmse((said - truth)[wet])
-        if ranges and len(set(years)) > 1:
+        if with_ranges and len(set(years)) > 1:
             figures["ranges"] = coverage(judged, left_out_ranges(judged))
         found.setdefault(arm, {})[horizon] = figures
     return found
@@ -118,11 +121,12 @@ def _by_year(truth: Floats, said: Floats, years: NDArray[np.int64]) -> dict[int,
     return {int(year): rmse((said - truth)[years == year]) for year in np.unique(years)}
 
 
-def new_place_figures(data: YieldSet) -> dict[str, Any]:
+def new_place_figures(data: YieldSet, ends: Horizon) -> dict[str, Any]:
     """RMSE of places that nothing was learnt from, by protocol and number of local harvests.
 
     ``place_out``: the place is left out; ``place_and_year_out``: every harvest of the forecast's
     year, too.  Harvests are those just before the forecast, or (``drawn``) any other years.
+    ``held_80``: how often the 80 % range with these ends held, ``width_80`` its mean width, t/ha.
     """
     found: dict[str, Any] = {}
     for name, strict in (("place_out", False), ("place_and_year_out", True)):
@@ -132,6 +136,10 @@ def new_place_figures(data: YieldSet) -> dict[str, Any]:
                    for k, each in by_k.items() if each}
             for kind, by_k in judged.items()
         }  # fmt: skip
+        said = {str(k): coverage(each, ranges(each, ends))["80"]
+                for k, each in judged["model"].items() if each}  # fmt: skip
+        found[name]["held_80"] = {k: of["coverage"] for k, of in said.items()}
+        found[name]["width_80"] = {k: of["mean_width"] for k, of in said.items()}
     return found
 
 
