@@ -38,7 +38,8 @@ class Chart:
     """What is drawn; days count from 1970-01-01, values have the unit of the index.
 
     ``clear`` are measured (day, value); ``hidden`` days on which clouds covered the field;
-    ``curve`` the smoothed line, ``usual`` what other seasons were like; ``marks`` days with a name.
+    ``curve`` the smoothed line, ``usual`` what other seasons were like, ``others`` those seasons
+    one by one, moved to these days; ``marks`` days with a name.
     """
 
     since: int
@@ -49,6 +50,7 @@ class Chart:
     hidden: Sequence[int] = ()
     curve: Curve = field(default_factory=lambda: Curve((), ()))
     usual: Curve = field(default_factory=lambda: Curve((), ()))
+    others: Sequence[Curve] = ()
     marks: Sequence[tuple[int, str]] = ()
 
     def __post_init__(self) -> None:
@@ -71,6 +73,7 @@ def svg(chart: Chart, said: str, month: Callable[[dt.date], str]) -> Markup:
         *_gaps(chart),
         *_value_axis(chart),
         *_time_axis(chart, month),
+        *(part for other in chart.others for part in _line(chart, other, _OTHER, "1.5", "")),
         *_line(chart, chart.usual, _OTHER, "2", "5 4"),
         *_line(chart, chart.curve, _LINE, "3", ""),
         *_dots(chart),

@@ -21,6 +21,7 @@ from edge_app.cli_bundle import bundle
 from edge_app.cli_common import EXIT, HOME, JSON, guarded, progress
 from edge_app.cli_count import count
 from edge_app.cli_fields import farms, fields
+from edge_app.cli_forecast import forecast
 from edge_app.cli_forms import forms, observations
 from edge_app.cli_guard import access, audit, retention
 from edge_app.cli_hub import hub
@@ -33,6 +34,7 @@ from edge_app.cli_person import person
 from edge_app.cli_review import review
 from edge_app.cli_scale import scale as _scale  # noqa: F401 (adds itself to scenes)
 from edge_app.cli_scenes import scenes
+from edge_app.cli_seasons import season as _season  # noqa: F401 (adds itself to fields)
 from edge_app.cli_series import series
 from edge_app.cli_sky import status as _status  # noqa: F401
 from edge_app.cli_sync import sync
@@ -210,6 +212,7 @@ main.add_command(fields)
 main.add_command(farms)
 main.add_command(sync)
 main.add_command(hub)
+main.add_command(forecast)
 
 
 @main.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from edge_app.access.gate import Gate
+from edge_app.forecasts import Forecasts
 from edge_app.home_forms import forms_of
 from edge_app.settings import MB, Settings
 from edge_app.sky import Sky
@@ -11,6 +12,7 @@ from field_data.audit_log import AuditLog
 from field_data.diagnoses import DiagnosisLog
 from field_data.document_store import DocumentStore
 from field_data.events import EventLog
+from field_data.field_links import FieldLinks
 from field_data.outbox import Outbox
 from field_data.people import People
 from field_data.photo_quota import limit_photos
@@ -41,6 +43,8 @@ class Ground:
             limit_photos(photos, limit, store, self.events, self.outbox)
         self.registry = Registry(store, self.events)
         self.sky = Sky(photos.folder.parent, self.registry, self.settings)
+        self.forecasts = Forecasts(store, self.registry, self.events, self.sky)
+        self.links = FieldLinks(store)
         self.forms, self.broken_forms = forms_of(photos.folder.parent)
         self.people = People(store)
         self.audit = AuditLog(store, photos.folder.parent)
@@ -53,12 +57,15 @@ class Ground:
         self.privacy.projections.append(self.registry.rebuild)
         self.privacy.elsewhere.append(self.sky.forget)
         self.privacy.elsewhere.append(lambda _subjects: forget_sealed(store, photos.folder.parent))
+        self.privacy.elsewhere.append(self.forecasts.forget)
+        self.privacy.elsewhere.append(self.links.forget)
         self.retention = Retention(self._rules(), store, photos, self.events, self.audit)
 
     def daily(self) -> None:
         """What is done once a day: what is too old goes."""
         self.gate.sessions.tidy()
         self.retention.run()
+        self.forecasts.daily()
 
     def _rules(self) -> Rules:
         return Rules(

@@ -82,6 +82,11 @@ def _data(ground: Ground, person: Person, found: Belongings) -> dict[str, Any]:
             }
             for each in ground.gate.sessions.of(person.id)
         ],
+        "forecasts": [
+            {**asdict(each.forecast), "as_of": each.forecast.as_of.isoformat()}
+            for subject in sorted(found.subjects)
+            for each in ground.forecasts.log.of(subject)
+        ],
         "audit": [asdict(entry) for entry in ground.audit.about(person.id)],
     }
 

@@ -17,15 +17,18 @@ from edge_app.advice import Crop
 
 STATIC = Path(__file__).parent / "static"
 VENDOR_CSS = "vendor/fonts.css"
+# Libraries come from npm when a node is built; without this one the map is a list of fields.
+MAP_SCRIPT = "vendor/leaflet.js"
 
 
 def init_pictures(app: Flask) -> None:
-    """Give the templates ``icon``, ``crop_icon``, ``asset`` and ``has_fonts``."""
+    """Give the templates ``icon``, ``crop_icon``, ``asset``, ``has_fonts`` and ``has_map``."""
     app.jinja_env.globals.update(
         icon=icon,
         crop_icon=crop_icon,
         asset=asset,
         has_fonts=(STATIC / VENDOR_CSS).is_file,
+        has_map=(STATIC / MAP_SCRIPT).is_file,
     )
 
 

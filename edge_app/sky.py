@@ -22,10 +22,10 @@ from field_data.clock import now
 from field_data.days import date_of, day_of
 from field_data.errors import BusyError, KeeperError, PersonError
 from field_data.registry import Registry
-from field_data.types import Field
+from field_data.types import Field, IndexSeries
 from sat_ingest.archive import ARCHIVE, Archive, ArchiveStatus, outline_key
 from sat_ingest.cube import Cube, cube_of
-from sat_ingest.field_report import FieldReport, field_report
+from sat_ingest.field_report import FieldReport, field_report, series_of
 from sat_ingest.grid import Grid, field_grid
 from sat_ingest.indices import index_named
 from sat_ingest.map_tiles import Layer, tile_png
@@ -196,6 +196,28 @@ class Sky:
             raise PersonError("no_scenes", "no scene was brought to this node yet")
         last = max((*archive.days(field.id)[-1:], today()))  # a clock may say 1970
         return field_report(archive, field, self.fields(), index, last)
+
+    def revision(self) -> str:
+        """Another text whenever what is kept may have changed; "damaged" where nobody can tell."""
+        try:
+            archive = self._opened()
+            return archive.revision() if archive else ""
+        except KeeperError as error:
+            if error.code not in DAMAGED:
+                raise
+            return "damaged"
+
+    def series(self, field: Field, index: str, until: int | None = None) -> IndexSeries | None:
+        """What was observed of a field up to a day (None: all of it); None before the first scene.
+
+        Raises:
+            KeeperError: the archive's.
+        """
+        archive = self._opened()
+        if archive is None:
+            return None
+        last = max(archive.days(field.id), default=0)
+        return series_of(archive, field, index, last if until is None else until)
 
     def forget(self, ids: Sequence[str]) -> None:
         """Erase what is kept of these fields; ids of other things do no harm."""

@@ -7,7 +7,7 @@ import datetime as dt
 from flask_babel import LazyString, get_locale
 from flask_babel import lazy_gettext as _l
 
-from edge_app.i18n import plain
+from edge_app.i18n import plain, without_markup
 from field_data.types import Sight
 from sat_ingest.alerts import Alert, Verdict
 from sat_ingest.series import Anomaly
@@ -50,15 +50,21 @@ def day_text(day: dt.date) -> str:
 
 def month_text(day: dt.date) -> str:
     """A month in the page's language, short."""
+    return month_name(day, "LLL")
+
+
+def month_name(day: dt.date, width: str) -> str:
+    """A month as CLDR writes it (``LLL`` short, ``LLLL`` long); in Arabic as Moroccans call it."""
     from babel.dates import format_date
 
-    return str(format_date(day, "LLL", locale=get_locale()))
+    lang = str(get_locale())
+    return str(format_date(day, width, locale="ar_MA" if lang == "ar" else lang))
 
 
 def alert_text(alert: Alert, before: dt.date, after: dt.date) -> str:
     """What happened between the two last clear pictures, taken on those days."""
     if alert.change is None or not alert.raised:
-        return str(_VERDICTS[alert.verdict])
+        return without_markup(str(_VERDICTS[alert.verdict]))
     change = alert.change
     values = {
         "lost": f"{-change.change:.2f}",
@@ -73,7 +79,7 @@ def alert_text(alert: Alert, before: dt.date, after: dt.date) -> str:
         **values,
     )
     more = _l("A later picture agrees.") if change.confirmed else _l("Only one picture says so.")
-    return f"{text} {more}"
+    return f"{text} {without_markup(str(more))}"
 
 
 def own_text(anomaly: Anomaly) -> str:

@@ -17,6 +17,7 @@ from field_data.errors import PersonError
 from field_data.geometry import Note, Outline, Region, outline
 from field_data.ids import is_id
 from field_data.types import Farm, Field, Season
+from field_data.yields import Unit, usual_t_ha
 
 Body = Mapping[str, Any]
 
@@ -109,25 +110,28 @@ def area_claim(body: Body, area_ha: float) -> tuple[Note, ...]:
 
 def season_of(id: str, body: Body, event: str = "", latest: date | None = None) -> Season:
     """The season that a body describes: ``field``, ``crop``, and maybe ``sown``, ``harvested``
-    (ISO dates), ``variety``, ``retired``.
+    (ISO dates), ``variety``, ``usual_t_ha`` (what the field usually gives of that crop),
+    ``retired``.
 
     ``latest`` is the last day that can be meant; None leaves that open.
 
     Raises:
         PersonError: as :func:`farm_of`, ``bad_crop``, ``bad_date``, ``date_unlikely``,
-            ``dates_swapped``.
+            ``dates_swapped``, ``yield_unlikely``.
     """
-    _keys(body, {"field", "crop"}, {"sown", "harvested", "variety", "retired"})
+    _keys(body, {"field", "crop"}, {"sown", "harvested", "variety", "usual_t_ha", "retired"})
     sown, harvested = (_date(body, key, latest) for key in ("sown", "harvested"))
     if sown and harvested and harvested < sown:
         raise PersonError("dates_swapped", "harvested before it was sown")
+    crop = crop_code(body["crop"])
     return Season(
         id=id,
         field=_id(body, "field"),
-        crop=crop_code(body["crop"]),
+        crop=crop,
         sown=sown,
         harvested=harvested,
         variety=_text(body, "variety"),
+        usual_t_ha=_usual(body, crop),
         retired=_flag(body, "retired"),
         event=event,
     )
@@ -202,6 +206,15 @@ def _flag(body: Body, key: str) -> bool:
     if not isinstance(value, bool):
         raise PersonError("bad_value", f"{key} is true or false", key=key)
     return value
+
+
+def _usual(body: Body, crop: str) -> float | None:
+    said = body.get("usual_t_ha")
+    if said is None:
+        return None
+    if isinstance(said, bool) or not isinstance(said, int | float):
+        raise PersonError("bad_value", "usual_t_ha is a number", key="usual_t_ha")
+    return usual_t_ha(float(said), Unit.T_HA, crop)
 
 
 def _date(body: Body, key: str, latest: date | None) -> date | None:

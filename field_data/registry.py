@@ -223,6 +223,7 @@ class Registry(LandView):
         sown: datetime.date | None = None,
         harvested: datetime.date | None = None,
         variety: str = "",
+        usual_t_ha: float | None = None,
     ) -> Season:
         """A new season of a field.
 
@@ -235,6 +236,7 @@ class Registry(LandView):
             "sown": sown and sown.isoformat(),
             "harvested": harvested and harvested.isoformat(),
             "variety": clean_name(variety),
+            "usual_t_ha": usual_t_ha,
         }
         id = new_id()
         return season_of(id, body, self._say(Kind.SEASON, id, author, body).receipt.event.id)

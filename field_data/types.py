@@ -197,7 +197,7 @@ class Field:
 @dataclass(frozen=True, slots=True)
 class Season:
     """One crop on one field; ``sown`` None is not known or before anybody asked, ``harvested``
-    None not yet."""
+    None not yet; ``usual_t_ha`` is what people say this field usually gives of this crop."""
 
     id: str
     field: str
@@ -205,6 +205,7 @@ class Season:
     sown: date | None = None
     harvested: date | None = None
     variety: str = ""
+    usual_t_ha: float | None = None
     retired: bool = False
     event: str = ""
 

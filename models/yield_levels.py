@@ -82,11 +82,10 @@ def level(prior: Prior, harvests: Sequence[Harvest]) -> Level:
 def declared(prior: Prior, usual_t_ha: float, sd_share: float) -> Prior:
     """The prior of a field whose farmer says what is usual, believed within ``sd_share`` of it.
 
-    The two are weighed by their doubts; what is usual holds no season's luck, as a harvest does.
+    As it was said: usual yields of other countries are no reason to doubt a farmer.
     """
-    before, said = 1 / prior.sd_t_ha**2, 1 / (sd_share * max(usual_t_ha, 0.1)) ** 2
-    mean = (before * prior.mean_t_ha + said * usual_t_ha) / (before + said)
-    return replace(prior, mean_t_ha=mean, sd_t_ha=(before + said) ** -0.5)
+    usual = max(usual_t_ha, LEAST_LEVEL)
+    return replace(prior, mean_t_ha=usual, sd_t_ha=sd_share * usual)
 
 
 def _weighed(prior: Prior, harvests: Sequence[Harvest], about_t_ha: float) -> Level:

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from field_data.days import date_of
+from field_data.days import date_of, season_year
 from field_data.errors import KeeperError, PublisherError
 from field_data.files import make_folder
 from field_data.sqlite_session import Session, connect, sqlite_errors
@@ -30,8 +30,6 @@ from sat_ingest.windows import Window
 ARCHIVE = Path("sat") / "archive.db"
 QUOTA_BYTES = 2_000_000_000
 BUSY_S = 30.0
-# Agricultural years of Morocco begin in September (the first rains).
-SEASON_START_MONTH = 9
 # Making room goes on to a little less than the quota, so that not every window pays for it.
 _ROOM = 0.95
 _VERSION = 2
@@ -58,8 +56,7 @@ _SCHEMA = (
 
 def season_of(day: int) -> int:
     """The agricultural year of a day since 1970-01-01, named by the calendar year it ends in."""
-    when = date_of(day)
-    return when.year + (when.month >= SEASON_START_MONTH)
+    return season_year(date_of(day))
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,8 +69,17 @@ def field_report(
 
 
 def _reading(archive: Archive, field: Field, index: str, today: int) -> Reading:
+    return read_series(series_of(archive, field, index, today))
+
+
+def series_of(archive: Archive, field: Field, index: str, until: int) -> IndexSeries:
+    """What was observed of a field up to a day; what is due of it is drawn first.
+
+    Raises:
+        KeeperError: the archive's.
+    """
     draw(archive, field)
-    return read_series(_until(observed(field.id, read(archive, field), index), today))
+    return _until(observed(field.id, read(archive, field), index), until)
 
 
 def _until(series: IndexSeries, today: int) -> IndexSeries:

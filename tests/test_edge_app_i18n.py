@@ -19,10 +19,11 @@ from edge_app.languages import LANGS
 from edge_app.webassets import TRANSLATED
 
 _PLACEHOLDER = re.compile(r"%\(\w+\)s")
-# Wordings nobody is sure of stay empty: those of the trap pages are all still to be told.
-_AMAZIGH_AT_LEAST = 0.9
+# Wordings nobody is sure of stay empty: those of the trap and yield pages are all still to be told.
+_AMAZIGH_AT_LEAST = 0.73
 _FOR_STAFF = re.compile(
-    r"(^|/)(access|agent|staff)/|person_export|(bundle|review|sky|uplink)_words|trust"
+    r"(^|/)(access|agent|staff)/|person_export"
+    r"|(bundle|review|sky|staff|uplink)_words|trust"
 )
 
 

@@ -40,6 +40,7 @@ ROUTES: dict[str, frozenset[Role] | None] = {
     "pages.teaching": PUBLIC,  # behind the teaching PIN
     "pages.lesson": PUBLIC,
     "pages.undo": PUBLIC,
+    "pages.field_yield": PUBLIC,  # behind a link that nobody guesses
     # Coming in, with a secret or a one-time code.
     "staff.login": PUBLIC,
     "staff.setup": PUBLIC,
@@ -98,6 +99,13 @@ ROUTES: dict[str, frozenset[Role] | None] = {
     "staff.sync": STAFF,
     "staff.sync_now": STAFF,
     "staff.sync_retry": KEEPER,
+    # What fields give.
+    "staff.seasons": STAFF,
+    "staff.season": STAFF,
+    "staff.yields": STAFF,
+    "staff.yield_field": STAFF,
+    "staff.yield_card": STAFF,
+    "staff.yield_skill": AGRONOMISTS,
     # Reviews.
     "staff.review": STAFF,
     "staff.review_next": STAFF,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from flask import Flask, Response, current_app, jsonify, make_response, render_template, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from edge_app import bundle_words, review_words, sky_words
+from edge_app import bundle_words, review_words, sky_words, yield_staff_words
 from edge_app.access import words as access_words
 from edge_app.farmer import words
 from edge_app.i18n import without_markup
@@ -22,6 +22,7 @@ STATUSES = {
     "stale_form": 403,
     "unknown_person": 404,
     "unknown_field": 404,
+    "unknown_season": 404,
     "login_paused": 429,
     "not_a_reviewer": 403,
     "reviewed_by_you": 409,
@@ -33,6 +34,7 @@ ERRORS = (
     | review_words.ERRORS
     | sky_words.ERRORS
     | bundle_words.ERRORS
+    | yield_staff_words.ERRORS
 )
 _CODES = {403: "cross_site", 404: "not_found", 413: "too_large"}
 

@@ -26,7 +26,7 @@ from flask_babel import lazy_gettext as _l
 
 from edge_app.access.guard import ground, looked_at
 from edge_app.chart import Chart, Curve, svg
-from edge_app.i18n import plain
+from edge_app.i18n import plain, without_markup
 from edge_app.legend import legend
 from edge_app.sky import DAMAGED, Sky, View, nearest
 from edge_app.sky_words import (
@@ -133,7 +133,7 @@ def _asked(name: str, otherwise: int) -> int:
 @blueprint.get("/field/<id>")
 def sky_field(id: str) -> str:
     """One field: chart, comparison, alert, two pictures."""
-    field = _field(id)
+    field = field_or_404(id)
     index = _index()
     looked_at(field.id)
     shown: dict[str, Any] = {"field": field, "index": index, "indices": INDICES}
@@ -210,7 +210,7 @@ def _chart(report: FieldReport, index: str) -> str:
         curve=drawn,
         usual=usual,
     )
-    told = f"{INDICES[index]}: {own_text(report.own)}"
+    told = f"{without_markup(str(INDICES[index]))}: {own_text(report.own)}"
     return svg(chart, told, month_text)
 
 
@@ -221,7 +221,7 @@ def _curve(points: list[tuple[int, float | None]]) -> Curve:
 @blueprint.get("/field/<id>/<index>/<when>.png")
 def sky_picture(id: str, index: str, when: str) -> Response:
     """A field in its own pixels."""
-    picture = _sky().picture(_field(id), View.named(index, when))
+    picture = _sky().picture(field_or_404(id), View.named(index, when))
     if picture is None:
         abort(404)
     return _png(picture)
@@ -298,7 +298,12 @@ def _is_sound(path: Path) -> bool:
         return False
 
 
-def _field(id: str) -> Field:
+def field_or_404(id: str) -> Field:
+    """The field of an address.
+
+    Raises:
+        PersonError: ``unknown_field``.
+    """
     found = ground().registry.field(id)
     if found is None:
         raise PersonError("unknown_field", f"no field {id}")
