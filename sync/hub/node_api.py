@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import cbor2
@@ -46,6 +47,7 @@ _STRANGE = {400, 403, 413, 415}
 _RETRY_S = {429: 60, 503: 60, 507: 600}
 _MOST_ENROLMENT = 4096
 _PART = 1 << 20
+_LITTLE, _MOMENT_S = 1024, 1.0
 _SILENT_S = 60.0
 
 
@@ -165,27 +167,29 @@ def _pieces() -> Any:
     left = request.content_length
     if left is None:
         raise HubError("bad_request", "Content-Length is missing")
-    first = True
-    while left or first:
-        piece = _read(min(left, _PART))
+    first, cut = True, False
+    while (left or first) and not cut:
+        piece, cut = _read(min(left, _PART))
         yield piece
-        if len(piece) < min(left, _PART):
-            return
         first, left = False, left - len(piece)
 
 
-def _read(most: int) -> bytes:
-    """As many bytes as come, up to ``most``; fewer when the other side is gone or silent."""
-    got = bytearray()
+def _read(most: int) -> tuple[bytes, bool]:
+    """As many bytes as come, up to ``most``, and whether the other side is gone or silent.
+
+    Of a slow link no more than what comes in a moment: a connection that died without a word is
+    noticed late, and the node asks meanwhile, over another one, how much is kept.
+    """
+    got, begun = bytearray(), time.monotonic()
     try:
-        while len(got) < most:
-            some = request.environ["wsgi.input"].read(min(most - len(got), 16384))
+        while len(got) < most and not (got and time.monotonic() - begun > _MOMENT_S):
+            some = request.environ["wsgi.input"].read(min(most - len(got), _LITTLE))
             if not some:
-                break
+                return bytes(got), len(got) < most
             got += some
     except OSError:
-        pass
-    return bytes(got)
+        return bytes(got), True
+    return bytes(got), False
 
 
 def _upload(node: str, sha256: str) -> Upload:

@@ -25,7 +25,7 @@ from tests.boxes import PURPOSES
 from tests.histories import World
 
 # A world that grows old is slow to look at, and a young one has seen little.
-STEPS_OF_ONE = 400
+STEPS_OF_ONE = 125
 _TROUBLE = [fault for fault in Fault if fault is not Fault.NONE]
 _MEMORY = Path("/dev/shm")
 
