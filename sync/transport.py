@@ -27,7 +27,7 @@ READ_S = 60.0
 _BLOCK = 4096
 # What is under way when the line goes down is paid for twice: little at first, then about as much
 # as the line carries in this time.
-_LEAST_UNDER_WAY, _MOST_UNDER_WAY, _UNDER_WAY_S = 4096, 256 * 1024, 1.0
+_LEAST_UNDER_WAY, _MOST_UNDER_WAY, _UNDER_WAY_S = 6144, 256 * 1024, 1.0
 # TCP doubles its patience at every loss, and sleeps on when the line is back: begin anew instead.
 _PATIENCE_MS = 8000
 _MOST_REPLY = 1 << 20

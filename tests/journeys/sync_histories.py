@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
 from tqdm import tqdm
 
@@ -99,7 +100,9 @@ def run(steps: int, seed: int) -> Report:
     return report
 
 
-def _tell(world: World, chance: random.Random, steps: int, report: Report, bar: tqdm) -> str:
+def _tell(
+    world: World, chance: random.Random, steps: int, report: Report, bar: tqdm[NoReturn]
+) -> str:
     for _ in range(steps):
         report.steps += 1
         bar.update()
