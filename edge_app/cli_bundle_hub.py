@@ -16,8 +16,8 @@ from field_data.errors import PersonError
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
-    from sync.hub.blobs import Blobs
 
+    from sync.hub.blobs import Blobs
     from sync.hub.bundle_store import Published
 
 _FILE = click.Path(path_type=Path, dir_okay=False)

@@ -27,10 +27,16 @@ READ_S = 60.0
 _BLOCK = 4096
 # What is under way when the line goes down is paid for twice: little at first, then about as much
 # as the line carries in this time.
-_LEAST_UNDER_WAY, _MOST_UNDER_WAY, _UNDER_WAY_S = 4096, 256 * 1024, 1.0
+_LEAST_UNDER_WAY, _MOST_UNDER_WAY, _UNDER_WAY_S = 6144, 256 * 1024, 1.0
 # TCP doubles its patience at every loss, and sleeps on when the line is back: begin anew instead.
 _PATIENCE_MS = 8000
 _MOST_REPLY = 1 << 20
+# Head, type and tag of a record of TLS 1.3.
+_TLS_RECORD = 22
+# TCP of a few packets under way does not double its patience (Linux's TCP_THIN_LINEAR_TIMEOUTS).
+_LINEAR = 16
+# Nor does it beyond this (TCP_RTO_MAX_MS, since Linux 6.15).
+_LONGEST_PAUSE, _PAUSE_MS = 44, 2000
 # OpenSSL's padding of the first message to 512 bytes, for servers of 2013 (SSL_OP_TLSEXT_PADDING).
 _PADDING = 0x10
 # Close without a farewell: the reply is here, and what both would still say has 200 bytes.
@@ -210,9 +216,10 @@ class Link:
         # Head and body in one piece: each has the headers of a packet and of a TLS record.
         whole = self._head(method, path, body, headers) + body
         begun = time.monotonic()
-        for at in range(0, len(whole), _BLOCK):
+        block = _block(line)
+        for at in range(0, len(whole), block):
             self._patience(line)
-            line.sendall(whole[at : at + _BLOCK])
+            line.sendall(whole[at : at + block])
         self._patience(line)
         with http.client.HTTPResponse(line, method=method) as answer:
             answer.begin()
@@ -314,12 +321,23 @@ def _connected(host: str, port: int, wait_s: float, under_way: int) -> socket.so
             _sparing(line)
             with suppress(AttributeError, OSError):
                 line.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _PATIENCE_MS)
+                line.setsockopt(socket.IPPROTO_TCP, _LINEAR, 1)
+                line.setsockopt(socket.IPPROTO_TCP, _LONGEST_PAUSE, _PAUSE_MS)
         except OSError as error:
             failed = error
             line.close()
         else:
             return line
     raise failed
+
+
+def _block(line: socket.socket) -> int:
+    """How much to write at once: a TLS record of it fills some packets and begins no other."""
+    try:
+        packet = line.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG)
+    except (AttributeError, OSError):
+        return _BLOCK
+    return max(1, _BLOCK // packet) * packet - _TLS_RECORD if packet > 500 else _BLOCK
 
 
 def _sparing(line: socket.socket) -> None:

@@ -17,6 +17,9 @@ from sync.hub.tables import ERASED_PHOTOS, EVENTS, PHOTO_PARTS, PHOTOS, REFUSED
 from sync.types import ERASED_REV, RecordBatch
 
 _SHA256_LETTERS = 64
+# Whoever or whatever such a record was about is erased with it: the order may come after the empty
+# records, and then nothing tells any more what they were about.
+_WHOLE = frozenset({Kind.FARM, Kind.FIELD, Kind.SEASON, Kind.CONSENT})
 
 
 @dataclass(slots=True)
@@ -67,7 +70,7 @@ def erase(
     rows = held(connection, node, gone.keys)
     if len(numbers.spans) > 1 or _epochs(connection, node) > 1:
         subjects = {order.subject for order in orders}
-        subjects |= {row["subject"] for row in rows.values()} - {""} if orders else set()
+        subjects |= {row["subject"] for row in rows.values() if orders or row["kind"] in _WHOLE}
         rows |= _elsewhere(connection, node, numbers, gone.keys, rows, subjects)
     for key in gone.keys | rows.keys():
         was = rows.get(key) or written.get(key)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -52,7 +53,7 @@ _RETRY_S = {429: 60, 503: 60, 507: 600}
 _MOST_ENROLMENT = 4096
 _PART = 1 << 20
 # What a read has when the link breaks is lost: sips are small.
-_SIP = 512
+_SIP, _MOMENT_S = 512, 1.0
 _SILENT_S = 60.0
 
 
@@ -183,27 +184,29 @@ def _pieces() -> Any:
     left = request.content_length
     if left is None:
         raise HubError("bad_request", "Content-Length is missing")
-    first = True
-    while left or first:
-        piece = _read(min(left, _PART))
+    first, cut = True, False
+    while (left or first) and not cut:
+        piece, cut = _read(min(left, _PART))
         yield piece
-        if len(piece) < min(left, _PART):
-            return
         first, left = False, left - len(piece)
 
 
-def _read(most: int) -> bytes:
-    """As many bytes as come, up to ``most``; fewer when the other side is gone or silent."""
-    got = bytearray()
+def _read(most: int) -> tuple[bytes, bool]:
+    """As many bytes as come, up to ``most``, and whether the other side is gone or silent.
+
+    Of a slow link no more than what comes in a moment: a connection that died without a word is
+    noticed late, and the node asks meanwhile, over another one, how much is kept.
+    """
+    got, begun = bytearray(), time.monotonic()
     try:
-        while len(got) < most:
+        while len(got) < most and not (got and time.monotonic() - begun > _MOMENT_S):
             some = request.environ["wsgi.input"].read(min(most - len(got), _SIP))
             if not some:
-                break
+                return bytes(got), len(got) < most
             got += some
     except OSError:
-        pass
-    return bytes(got)
+        return bytes(got), True
+    return bytes(got), False
 
 
 def _upload(node: str, sha256: str) -> Upload:

@@ -23,7 +23,6 @@ from dataclasses import dataclass, field
 
 from sync.hub.app import Hub
 from sync.hub.settings import HubSettings
-
 from tests.bad_line import Asked, Got
 from tests.hub_view import HubView, digests
 from tests.hubs import ServedHub, free_port, hub_on, running_postgres, running_s3

@@ -17,7 +17,6 @@ from pathlib import Path
 from statistics import quantiles
 
 from sync.hub.settings import HubSettings
-
 from tests.hub_view import HubView
 from tests.hubs import hub_on, running_postgres, served
 from tests.nodes_of_bytes import ByteNode

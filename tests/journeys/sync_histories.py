@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
 from tqdm import tqdm
 
@@ -25,7 +26,7 @@ from tests.boxes import PURPOSES
 from tests.histories import World
 
 # A world that grows old is slow to look at, and a young one has seen little.
-STEPS_OF_ONE = 400
+STEPS_OF_ONE = 125
 _TROUBLE = [fault for fault in Fault if fault is not Fault.NONE]
 _MEMORY = Path("/dev/shm")
 
@@ -99,7 +100,9 @@ def run(steps: int, seed: int) -> Report:
     return report
 
 
-def _tell(world: World, chance: random.Random, steps: int, report: Report, bar: tqdm) -> str:
+def _tell(
+    world: World, chance: random.Random, steps: int, report: Report, bar: tqdm[NoReturn]
+) -> str:
     for _ in range(steps):
         report.steps += 1
         bar.update()
