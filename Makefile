@@ -4,10 +4,14 @@
 # make bench-store  the store beside TinyDB's own storage
 # make bench-sat    satellite: bytes, pixels, map and cluster, beside what one would use instead
 # make bench-tablet   500 records through a line, a node and a browser that fail
+# make bench-sync   bytes of records and photos, the hub's records a second, pulls of 100,000
+# make bench-yield  1,000 forecasts on one thread
+# make demo-sync    a hub and two nodes behind an emulated 2G link, bytes and seconds (root)
 # make test-powercut  1,200 power cuts and 200 full disks (root)
 # make bench-models [DATA=<folder>]  the shipped graphs in other runtimes
 # make train-leaf DATA=<folder>   the leaf model from the public photo set
 # make train-trap DATA=<folder>   the trap counter from the same set
+# make train-yield DATA=<folder>  the wheat model from the yield set
 
 PYTHON ?= python3
 VENV := .venv
@@ -21,9 +25,11 @@ TRAP_RUN ?= runs/trap
 SOURCES := setup.cfg pyproject.toml $(wildcard constraints/*.txt)
 WEB_SOURCES := package.json package-lock.json edge_app/webassets.py \
 	$(wildcard edge_app/translations/*/LC_MESSAGES/messages.po) \
+	$(wildcard sync/hub/translations/*/LC_MESSAGES/messages.po) \
 	$(wildcard edge_app/content/*.toml edge_app/content/cards/*.toml)
 
-.PHONY: run test lint bench bench-models bench-store bench-sat bench-tablet test-powercut web train-leaf train-trap clean
+.PHONY: run test lint bench bench-models bench-store bench-sat bench-sync bench-tablet bench-yield demo-sync \
+	test-powercut web train-leaf train-trap train-yield clean
 
 run: $(VENV)/.web
 	$(BIN)/ghalla serve --home $(HOME_DIR) --host $(HOST) --port $(PORT)
@@ -52,6 +58,20 @@ bench-sat: $(VENV)/.bench
 bench-tablet: $(VENV)/.webtest
 	$(BIN)/python -m tests.journeys.chaos --records 500
 
+bench-sync: $(VENV)/.test
+	$(BIN)/python -m tests.bench.bench_wire
+	$(BIN)/python -m tests.bench.bench_hub
+	$(BIN)/python -m tests.bench.bench_pull
+	$(BIN)/python -m tests.bench.bench_pull --postgresql
+
+bench-yield: $(VENV)/.test
+	$(BIN)/python -m tests.bench.bench_yield
+	$(BIN)/python -m tests.bench.bench_forecast
+
+# Needs root and /dev/net/tun.
+demo-sync: $(VENV)/.test
+	$(BIN)/python -m tests.journeys.weak_link
+
 # Needs root, /dev/fuse, loop devices, e2fsprogs and fuse3.
 test-powercut: $(VENV)/.test
 	$(BIN)/python -m tests.powercut --cuts 1200 --disk-full 200
@@ -73,6 +93,9 @@ train-trap: $(VENV)/.train
 	$(BIN)/python -m models.training.train_trap --data $(DATA) --run $(TRAP_RUN)
 	$(BIN)/python -m models.training.export_trap --data $(DATA) --run $(TRAP_RUN)
 	$(BIN)/python -m models.training.report_trap --data $(DATA)
+
+train-yield: $(VENV)/.train
+	$(BIN)/python -m models.training.train_yield --data $(DATA) --plots docs/plots
 
 $(VENV)/.python:
 	deploy/make_venv.sh $(PYTHON) $(VENV)
@@ -109,4 +132,4 @@ $(VENV)/.webbench: $(VENV)/.app $(WEB_SOURCES)
 	touch $@ $(VENV)/.web $(VENV)/.webtest
 
 clean:
-	rm -rf $(VENV) .build node_modules edge_app/static/vendor edge_app/translations/*/LC_MESSAGES/*.mo
+	rm -rf $(VENV) .build node_modules edge_app/static/vendor edge_app/translations/*/LC_MESSAGES/*.mo sync/hub/translations/*/LC_MESSAGES/*.mo
