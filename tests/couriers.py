@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from unittest.mock import patch
 
 from edge_app.uplink import Uplinks
-
 from field_data.errors import KeeperError
 from sync.client import Patience
 from sync.hub.app import Hub
