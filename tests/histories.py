@@ -339,4 +339,6 @@ def _check_photos(said: Said, folk: Folk, row: Any, blobs: set[str]) -> None:
         )
     if folk.now["photos"]:
         assert tuple(row.photos) == said.event.photos
-        assert said.renditions <= blobs, f"a photo of {said.token} never arrived"
+        # By the network made small, or on a stick as it is.
+        there = said.renditions <= blobs or set(said.event.photos) <= blobs
+        assert there, f"a photo of {said.token} never arrived"
