@@ -79,6 +79,18 @@ class Histories(RuleBasedStateMachine):
         self.world.sync(self.world.villages[village], faults, max_bytes)
 
     @rule(village=villages)
+    def fill_stick(self, village: int) -> None:
+        self.world.fill_stick(self.world.villages[village])
+
+    @rule(village=villages, copies=st.integers(1, 2))
+    def bring_stick(self, village: int, copies: int) -> None:
+        self.world.bring_stick(self.world.villages[village], copies)
+
+    @rule(village=villages)
+    def return_stick(self, village: int) -> None:
+        self.world.return_stick(self.world.villages[village])
+
+    @rule(village=villages)
     def take_image(self, village: int) -> None:
         self.world.take_image(self.world.villages[village])
 
@@ -100,8 +112,8 @@ class Histories(RuleBasedStateMachine):
 
 TestHistories = Histories.TestCase
 TestHistories.settings = settings(
-    max_examples=30,
-    stateful_step_count=40,
+    max_examples=20,
+    stateful_step_count=30,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
