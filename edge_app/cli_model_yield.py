@@ -92,6 +92,8 @@ def _told(figures: Mapping[str, Any]) -> Iterable[str]:
 def _shipped(figures: Mapping[str, Any]) -> Iterable[str]:
     """The figures on unseen harvests for people."""
     yield "{model} {version} as shipped: {harvests} harvests it was not fitted to".format(**figures)
+    if figures["without_satellite"]:
+        yield f"{figures['without_satellite']} more have no satellite data: not scored"
     for scheme in ("earlier", "trained"):
         said = figures.get(scheme)
         if said is not None:
@@ -102,14 +104,14 @@ def _shipped(figures: Mapping[str, Any]) -> Iterable[str]:
             yield from (_line(f"  {rule}", of) for rule, of in said["rules"].items())
             yield from _ranges(said)
             for year, of in said["ndvi"]["05"]["by_year"].items():
-                yield f"  {year}, NDVI alone, May: {_pairs(of)}"
+                yield f"  {year}, NDVI alone, May: {of['n']} harvests; {_pairs(_errors(of))}"
     morocco = figures["morocco"]
     for horizon in _MONTHS if morocco["years"] else ():
         yield f"Morocco, {_MONTHS[horizon]}: {_pairs(_errors(morocco[horizon]))}"
 
 
 def _errors(said: Mapping[str, Any]) -> Mapping[str, float]:
-    return {key: value for key, value in said.items() if key != "years"}
+    return {key: value for key, value in said.items() if key not in ("years", "n")}
 
 
 def _line(name: str, said: Mapping[str, float]) -> str:

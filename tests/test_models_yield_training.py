@@ -348,7 +348,18 @@ def test_new_harvests_may_lie_in_a_folder_of_their_own(
     assert said["earlier"]["ndvi"]["05"]["n"] == 9
     told = CliRunner().invoke(main, [*alone, "--data", str(wider)])
     assert told.exit_code == 0, told.output
-    assert "2014, NDVI alone, May" in told.stdout
+    assert "2014, NDVI alone, May: 9 harvests" in told.stdout
+
+
+def test_unseen_harvests_that_no_satellite_saw_are_counted_and_not_scored(
+    folder: Path, shipped: Path, tmp_path: Path
+) -> None:
+    more = tmp_path / "more" / "spain"
+    more.mkdir(parents=True)
+    head = (folder / "spain" / "es_wheat_yield.csv").read_text().splitlines()[0]
+    (more / "es_wheat_yield.csv").write_text(f"{head}\nES001,2019,2.5,9000,,\nES002,2019,,9000,,\n")
+    said = report_shipped(shipped, folder, more.parent)
+    assert (said["harvests"], said["without_satellite"]) == (0, 1)
 
 
 def test_later_harvests_and_seasons_do_not_change_a_shipped_forecast(

@@ -53,6 +53,10 @@ def report_shipped(folder: Path, *folders: Path) -> dict[str, Any]:
     }
     found: dict[str, Any] = {
         "harvests": len(unseen),
+        "without_satellite": sum(
+            row.counted and not data.looked_at(row) and (row.place, row.year) not in fitted
+            for row in data.rows
+        ),
         "years": sorted({row.year for row in unseen}),
         "new_places": sorted({row.place for row in unseen} - {place for place, _ in fitted}),
     }
