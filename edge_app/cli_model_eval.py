@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge_app.cli_common import EXIT, JSON, guarded, progress
-from edge_app.cli_model_yield import eval_yield
+from edge_app.cli_model_yield import eval_shipped, eval_yield
 from field_data.errors import PersonError, PublisherError
 from models.manifest import read_header
 from models.yield_manifest import KIND as YIELD
@@ -68,14 +68,27 @@ def _watch(rows: Sequence[Row]) -> Iterable[Row]:
 
 @click.command("eval")
 @click.argument("name")
-@click.option("--data", type=_FOLDER, required=True, help=_DATA_HELP)
+@click.option(
+    "--data",
+    "folders",
+    type=_FOLDER,
+    required=True,
+    multiple=True,
+    help=_DATA_HELP + "  Harvests: say it again to read several as one.",
+)
+@click.option(
+    "--shipped",
+    is_flag=True,
+    help="Yield: the shipped graph on harvests that it was not fitted to.",
+)
 @click.option("--split", help=_SPLIT_HELP + "  Needed for photos, not for yield.")
 @click.option("--plots", type=_FOLDER, help="Draw the figures as PNG files into this folder.")
 @click.option("--each", type=click.Path(path_type=Path, dir_okay=False), help="Write every answer.")
 @JSON
 def model_eval(
     name: str,
-    data: Path,
+    folders: tuple[Path, ...],
+    shipped: bool,
     split: str | None,
     plots: Path | None,
     each: Path | None,
@@ -86,12 +99,18 @@ def model_eval(
     Every photo is read as a plant of its own, with the crop given and without.  What the model
     cannot know (other crops, other conditions, no leaf at all) is counted apart.
 
-    A yield model is fitted anew to the harvests in --data, every year and place left out in turn.
+    A yield model is fitted anew to the harvests in --data, every year and place left out in turn;
+    with --shipped nothing is fitted.
     """
 
     def action() -> None:
         if read_header(_folder_of(name)).kind == YIELD:
-            eval_yield(_folder_of(name), data, plots, as_json)
+            if shipped:
+                eval_shipped(_folder_of(name), folders, as_json)
+            else:
+                eval_yield(_folder_of(name), folders, plots, as_json)
+        elif shipped or len(folders) > 1:
+            raise click.UsageError("--shipped and a second --data are for yield models")
         elif split is None:
             raise PersonError("no_split", "say which photos: --split NAME, or --split all")
         else:
@@ -103,6 +122,7 @@ def model_eval(
         from models.examine import examine, report_of
 
         advice = load_advice()
+        (data,) = folders
         rows = _rows(advice, data, split)
         model = Diagnoser(_folder_of(name))
         if plots is not None:

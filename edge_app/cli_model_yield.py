@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,24 @@ _HEADS = ("RMSE", "NRMSE %", "MAPE %", "R2")
 _FIGURES = ("rmse", "nrmse_percent", "mape_percent", "r2")
 
 
-def eval_yield(folder: Path, data: Path, plots: Path | None, as_json: bool) -> None:
-    """Print what the yield model is worth, and draw it.
+def eval_shipped(folder: Path, data: Sequence[Path], as_json: bool) -> None:
+    """Print what the shipped graph is worth on harvests that it was not fitted to.
+
+    Raises:
+        PersonError: ``no_data``.  PublisherError: the model's.
+    """
+    from models.training.yield_shipped import report_shipped
+    from models.yield_manifest import read_yield_manifest
+
+    manifest = read_yield_manifest(folder)
+    figures = report_shipped(folder, *data)
+    head = {"model": manifest.name, "version": manifest.version}
+    figures = {**head, "sha256": manifest.files["fp32"].sha256, "shipped": True, **figures}
+    click.echo(json.dumps(figures) if as_json else "\n".join(_shipped(figures)))
+
+
+def eval_yield(folder: Path, data: Sequence[Path], plots: Path | None, as_json: bool) -> None:
+    """Print what the yield model is worth, and draw it; ``data`` are read as one folder.
 
     Raises:
         KeeperError: ``no_sklearn`` or ``no_matplotlib``.  PersonError: ``no_data``.
@@ -33,7 +49,7 @@ def eval_yield(folder: Path, data: Path, plots: Path | None, as_json: bool) -> N
 
         need_matplotlib()
     manifest = read_yield_manifest(folder)
-    found = report(data, _watch)
+    found = report(*data, watch=_watch)
     figures = {"model": manifest.name, "version": manifest.version, **found.figures}
     if plots is not None:
         from models.yield_plots import draw_yield
@@ -66,9 +82,36 @@ def _told(figures: Mapping[str, Any]) -> Iterable[str]:
     for crop, by_horizon in figures["morocco"].items():
         yield f"Morocco, {crop}, national, each year from the others: RMSE"
         for horizon, month in _MONTHS.items():
-            of = {k: v for k, v in by_horizon[horizon].items() if k != "years"}
-            yield f"  {month:9} {_pairs(of)}"
+            yield f"  {month:9} {_pairs(_errors(by_horizon[horizon]))}"
+        yield f"Morocco, {crop}, national, each year from those before it: RMSE"
+        for horizon, month in _MONTHS.items():
+            yield f"  {month:9} {_pairs(_errors(by_horizon['rolling_origin'][horizon]))}"
     yield from (f"drawn: {path}" for path in figures.get("plots", ()))
+
+
+def _shipped(figures: Mapping[str, Any]) -> Iterable[str]:
+    """The figures on unseen harvests for people."""
+    yield "{model} {version} as shipped: {harvests} harvests it was not fitted to".format(**figures)
+    if figures["without_satellite"]:
+        yield f"{figures['without_satellite']} more have no satellite data: not scored"
+    for scheme in ("earlier", "trained"):
+        said = figures.get(scheme)
+        if said is not None:
+            yield f"usual yields from {scheme} harvests; t/ha"
+            yield " " * 44 + " ".join(f"{head:>9}" for head in _HEADS)
+            for arm, words in _ARMS.items():
+                yield from (_line(f"  {words}, {m}", said[arm][h]) for h, m in _MONTHS.items())
+            yield from (_line(f"  {rule}", of) for rule, of in said["rules"].items())
+            yield from _ranges(said)
+            for year, of in said["ndvi"]["05"]["by_year"].items():
+                yield f"  {year}, NDVI alone, May: {of['n']} harvests; {_pairs(_errors(of))}"
+    morocco = figures["morocco"]
+    for horizon in _MONTHS if morocco["years"] else ():
+        yield f"Morocco, {_MONTHS[horizon]}: {_pairs(_errors(morocco[horizon]))}"
+
+
+def _errors(said: Mapping[str, Any]) -> Mapping[str, float]:
+    return {key: value for key, value in said.items() if key not in ("years", "n")}
 
 
 def _line(name: str, said: Mapping[str, float]) -> str:
@@ -76,7 +119,7 @@ def _line(name: str, said: Mapping[str, float]) -> str:
 
 
 def _ranges(year_out: Mapping[str, Any]) -> Iterable[str]:
-    yield "ranges (ends learnt from the other years), and skill against the province's mean"
+    yield "ranges, and skill against the province's mean"
     for arm, words in _ARMS.items():
         for horizon, month in _MONTHS.items():
             of = year_out[arm][horizon]

@@ -37,7 +37,7 @@ from field_data.document_store import DocumentStore
 from field_data.errors import PublisherError
 from field_data.events import EventLog, Kind
 from field_data.forecast_log import ForecastLog, Kept
-from field_data.harvests import Harvest, Harvests, harvests_of
+from field_data.harvests import WHEAT, Harvest, Harvests, harvests_of, season_of_harvest
 from field_data.registry import Registry
 from field_data.types import Evidence, Field, IndexSeries, Instant, LevelSource, Trust
 from models import yield_levels
@@ -217,9 +217,8 @@ class Forecasts:
         year = season_year(day)
         given = [h for h in self.harvests(field).kept if h.season_year == year and h.day <= day]
         seasons = self._registry.seasons(field.id)
-        told = any(
-            s.harvested and season_year(s.harvested) == year and s.harvested <= day for s in seasons
-        )
+        cut = [s.harvested for s in seasons if s.harvested and s.crop in WHEAT]
+        told = any(season_of_harvest(at) == year and at <= day for at in cut)
         return bool(given) or told, given[-1] if given else None
 
     def _forecast(
@@ -228,7 +227,7 @@ class Forecasts:
         year = season_year(told.as_of or date.min)
         row = yield_features.features({INDEX: series}, year, horizon)
         archive = yield_features.archive_seasons({INDEX: series}, year, horizon)
-        source, level, count = self._level(told.field, model, series, year, horizon)
+        source, level, count = self._level(told.field, model, series, year)
         if archive == 0 and level is None:
             return replace(told, state=State.NO_ARCHIVE)
         clear = yield_features.clear_dates(series, year, horizon)
@@ -239,10 +238,10 @@ class Forecasts:
         return replace(told, state=State.FORECAST, forecast=made)
 
     def _level(
-        self, field: Field, model: YieldModel, series: IndexSeries, year: int, horizon: str
+        self, field: Field, model: YieldModel, series: IndexSeries, year: int
     ) -> tuple[LevelSource, Level | None, int]:
         """The usual yield, where that is from, and how many harvests speak in it."""
-        prior, source, count = model.prior(horizon), LevelSource.NONE, 0
+        prior, source, count = model.prior(), LevelSource.NONE, 0
         around = self._around(field, model, year)
         if around:
             prior, source, count = (

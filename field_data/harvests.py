@@ -17,7 +17,6 @@ from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Any
 
-from field_data.days import season_year
 from field_data.events import Event, Kind
 from field_data.observations import believed_at
 from field_data.types import Field, Trust
@@ -108,9 +107,15 @@ def harvests_of(field: Field, events: Iterable[Event], crops: Collection[str] = 
             if isinstance(read, SetAside):
                 aside.append(read)
             else:
-                figures[season_year(read.day)].append(read)
+                figures[season_of_harvest(read.day)].append(read)
     kept = tuple(_harvest(field, year, figures[year]) for year in sorted(figures))
     return Harvests(kept, tuple(aside))
+
+
+def season_of_harvest(day: date) -> int:
+    """The season of wheat cut on a day: sown in autumn, it is cut before the next autumn's end,
+    high in the mountains when the next season has begun."""
+    return day.year
 
 
 def _figure(field: Field, event: Event, crops: Collection[str]) -> _Figure | SetAside:

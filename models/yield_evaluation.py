@@ -113,10 +113,12 @@ def _spreads(judged: Sequence[Judged], horizon: Horizon) -> Floats:
     )
 
 
-def ranges(judged: Sequence[Judged], horizon: Horizon) -> Mapping[int, tuple[Floats, Floats]]:
-    """Ends of the 80 and the 90 % range, t/ha, each [n]."""
+def ranges(
+    judged: Sequence[Judged], horizon: Horizon, stretch: Floats | float = 1.0
+) -> Mapping[int, tuple[Floats, Floats]]:
+    """Ends of the 80 and the 90 % range, t/ha, each [n]; ``stretch`` as `stretch_of` gives it."""
     middle = np.array([one.forecast for one in judged])
-    sd = _spreads(judged, horizon)
+    sd = stretch * _spreads(judged, horizon)
     ends = {80: (horizon.low, horizon.high), 90: (horizon.low90, horizon.high90)}
     return {
         share: (np.maximum(middle - low * sd, 0), middle + high * sd)

@@ -71,10 +71,11 @@ class YieldModel:
         farthest: Floats = np.nan_to_num(beyond).max(axis=1, initial=0.0).astype(np.float64)
         return farthest
 
-    def prior(self, horizon: str = "05") -> Prior:
-        """What is known of a level before any harvest, for `models.yield_levels.level`."""
+    def prior(self) -> Prior:
+        """What is known of a level before any harvest, for `models.yield_levels.level`; past
+        seasons are looked at to their end, whatever month is forecast."""
         m = self.manifest
-        luck = m.horizons[horizon].season_sd
+        luck = m.horizons[HORIZONS[-1]].season_sd
         return Prior(m.prior_mean_t_ha, m.prior_sd_t_ha, luck, m.unseen_sd, m.drift)
 
     def interval(self, shift: float, level: Level, horizon: str, outside: float = 0.0) -> Range:

@@ -16,7 +16,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from field_data.days import date_of, day_of
+from field_data.days import date_of, day_of, season_year
 from field_data.types import HORIZONS
 
 # In the order of the numbers.  A node has NDVI alone; what is absent is NaN.
@@ -58,11 +58,6 @@ class Observed(Protocol):
         ...
 
 
-def season_of_day(day: date) -> int:
-    """The year of harvest: a season begins with September."""
-    return day.year + (day.month >= 9)
-
-
 def last_day(season_year: int, horizon: str) -> date:
     """The last day that a forecast of this horizon ("02" to "05") looks at.
 
@@ -88,7 +83,7 @@ def halves(observed: Observed) -> dict[int, Floats]:
         at = date_of(int(day))
         half = f"{at.month:02}{'a' if at.day <= _LAST_OF_FIRST_HALF else 'b'}"
         if np.isfinite(value) and half in HALVES:
-            season = sums.setdefault(season_of_day(at), np.zeros((2, len(HALVES))))
+            season = sums.setdefault(season_year(at), np.zeros((2, len(HALVES))))
             season[:, HALVES.index(half)] += (value, 1)
     with np.errstate(invalid="ignore"):
         return {year: total / count for year, (total, count) in sums.items()}

@@ -328,7 +328,7 @@ def test_the_shipped_content_loads_with_sections_in_order(real: Advice) -> None:
         ("Solanum tuberosum", "SOLTU"),
         ("Zea mays", "ZEAMX"),
         ("corn", "ZEAMX"),
-        ("T. durum", "TRZAX"),
+        ("T. durum", "TRZDU"),
         ("wheat", "TRZAX"),
         ("Olives", "OLVEU"),
         ("date palm", "PHXDA"),

@@ -316,3 +316,42 @@ def test_erasing_a_person_erases_forecasts_and_links_of_their_land(staff: Staff)
     assert (ground.forecasts.log.of(field.id), ground.links.field(token)) == ([], None)
     assert len(ground.forecasts.log.all()) == 1
     assert ground.links.of(other.id) is not None
+
+
+def test_the_summer_crop_before_ends_no_season_of_wheat(staff: Staff, season: Field) -> None:
+    registry = staff.ground.registry
+    registry.add_season(
+        "agent", season.id, "CUMME", sown=date(2024, 5, 1), harvested=date(2024, 9, 20)
+    )
+    registry.add_season("agent", season.id, "TRZAX", sown=date(2024, 11, 20))
+    assert forecast(staff, season).season_year == 2025
+
+
+def test_wheat_cut_in_september_leaves_the_new_season_open(staff: Staff, season: Field) -> None:
+    registry = staff.ground.registry
+    registry.add_season(
+        "agent", season.id, "TRZAX", sown=date(2023, 11, 1), harvested=date(2024, 9, 3)
+    )
+    registry.add_season("agent", season.id, "TRZAX", sown=date(2024, 11, 20))
+    assert forecast(staff, season).season_year == 2025
+
+
+def test_older_harvests_say_less_of_what_is_usual(staff: Staff) -> None:
+    told = {}
+    for place, years in enumerate(((2015, 2016), (2023, 2024))):
+        other = wheat_field(staff, f"Bled {place}", 40 * place)
+        grown(staff, other, YEARS | {2025: 0.6}, until=MAY)
+        usual(staff, other, 2.0)
+        for year in years:
+            harvested(staff.ground, other, year, 4.0)
+        told[place] = forecast(staff, other).level_t_ha or 0.0
+    assert 2.0 < told[0] < told[1]
+
+
+def test_what_a_harvest_teaches_of_the_usual_yield_is_the_same_in_every_month(
+    staff: Staff, season: Field
+) -> None:
+    usual(staff, season, 2.0)
+    harvested(staff.ground, season, 2024, 3.0)
+    levels = {forecast(staff, season, date(2025, month, 5)).level_t_ha for month in (3, 4, 5)}
+    assert len(levels) == 1

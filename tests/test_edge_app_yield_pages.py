@@ -127,6 +127,12 @@ def test_a_farmer_sees_the_yield_by_a_link_until_it_is_taken_back(
     assert phone.get(link.group(1)).status_code == 404
 
 
+def test_the_link_of_a_nameless_field_tells_nothing_of_its_id(staff: Staff) -> None:
+    field = wheat_field(staff, "", 2)
+    token = staff.ground.links.give(field.id)
+    assert field.id[:6] not in staff.stranger().get(f"/fr/yield/{token}").text
+
+
 def test_harvests_scores_and_what_was_set_aside_are_told(staff: Staff, field: Field) -> None:
     send(staff, field, usual="20")
     read(staff, f"/en/staff/field/{field.id}/yield")

@@ -69,7 +69,14 @@ def test_a_declared_harvest_is_at_standard_moisture_and_belongs_to_the_year_it_e
     assert moist.t_ha == pytest.approx(2.25)
     unknown = only(brought_in(50, moisture=None))
     assert (unknown.t_ha, unknown.sd_t_ha > found.sd_t_ha) == (2.5, True)
-    assert only(brought_in(50, day="2025-09-02")).season_year == 2026
+    assert only(brought_in(50, day="2025-09-02")).season_year == 2025
+
+
+def test_wheat_cut_late_belongs_to_the_season_it_was_sown_for() -> None:
+    """Above the snow line wheat is cut in September; nobody cuts in autumn what was just sown."""
+    september = Instant(datetime(2025, 9, 4, tzinfo=UTC).timestamp(), Trust.TABLET)
+    for late in (brought_in(40, day="2025-09-03"), squares(1.0, at=september)):
+        assert only(late).season_year == 2025
 
 
 def test_more_squares_are_less_noisy_and_the_forms_day_counts() -> None:

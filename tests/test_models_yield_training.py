@@ -28,6 +28,7 @@ from models.training import (
 )
 from models.training.yield_data import Row, YieldSet, end_of_window, read_morocco, read_spain
 from models.training.yield_export import to_onnx
+from models.training.yield_shipped import report_shipped
 from models.yield_evaluation import Judged, rmse
 from models.yield_manifest import parse_yield_manifest
 from models.yield_model import YieldModel
@@ -200,7 +201,7 @@ def test_morocco_learns_its_own_slope_as_far_as_its_years_allow() -> None:
 
 def test_the_nation_is_judged_year_by_year(folder: Path, data: YieldSet) -> None:
     fold = yield_fit.fit(data, data.rows, yield_judge.all_seasons(data), ("ndvi",))
-    said = yield_morocco.judge_morocco(fold, read_morocco(folder))["05"]
+    said = yield_morocco.judge_morocco(fold.arms["ndvi", "05"].shift, read_morocco(folder), "05")
     errors = {kind: rmse(np.array([one[kind] - one["truth"] for one in said.values()]))
               for kind in ("model", "mean")}  # fmt: skip
     assert errors["model"] < 0.7 * errors["mean"]
@@ -213,7 +214,7 @@ def test_trained_again_the_bytes_are_the_same_and_the_graph_equals_the_library(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(train_yield, "report", lambda *_: findings)
+    monkeypatch.setattr(train_yield, "report", lambda *_, **__: findings)
     assert train_yield.train(folder, tmp_path / "one") <= train_yield.MOST_OFF
     fold = yield_fit.fit(data, data.rows, yield_judge.all_seasons(data), ("both", "ndvi"))
     graph = to_onnx(fold)
@@ -233,7 +234,7 @@ def test_eval_prints_every_scheme_and_draws(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(yield_report, "report", lambda *_: findings)
+    monkeypatch.setattr(yield_report, "report", lambda *_, **__: findings)
     arguments = ["model", "eval", "wheat_yield", "--data", str(folder)]
     done = CliRunner().invoke(main, [*arguments, "--json", "--plots", str(tmp_path / "plots")])
     assert done.exit_code == 0, done.output
@@ -295,3 +296,102 @@ def test_the_shipped_graph_equals_a_fit_to_the_real_data() -> None:
     data = read_spain(REAL)
     fold = yield_fit.fit(data, data.rows, yield_judge.all_seasons(data), ("both", "ndvi"))
     assert train_yield.farthest(fold, YieldModel.load(at_home=False), data) <= 1e-5
+
+
+@pytest.fixture(scope="module")
+def shipped(
+    folder: Path, findings: yield_report.Findings, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A model fitted to the folder."""
+    out = tmp_path_factory.mktemp("shipped")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train_yield, "report", lambda *_, **__: findings)
+        train_yield.train(folder, out)
+    return out
+
+
+def test_the_shipped_graph_is_judged_on_what_it_has_not_seen_alone(
+    folder: Path, shipped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A judge adds years and a province, in the same files or beside them; nothing is fitted."""
+    years = (*yield_sets.YEARS, 2014, 2015)
+    wider = yield_sets.write(tmp_path / "wider", [*yield_sets.PLACES, "ES010"], years, noise=0.03)
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    none = report_shipped(shipped, folder)
+    assert (none["harvests"], none["years"], none["morocco"]["years"]) == (0, [], [])
+    said = report_shipped(shipped, wider)
+    assert said["new_places"] == ["ES010"]
+    assert said["harvests"] == 2 * 9 + len(years)
+    assert said["morocco"]["years"] == [2014, 2015]
+    assert said["morocco"]["05"]["model"] < said["morocco"]["05"]["mean"]
+    for scheme in ("earlier", "trained"):
+        for arm in ("both", "ndvi"):
+            of = said[scheme][arm]["05"]
+            assert of["n"] == said["harvests"] == sum(one["n"] for one in of["by_year"].values())
+            assert of["by_year"][2014]["rmse"] < of["by_year"][2014]["mean"]
+            assert set(of["ranges"]["80"]["by_year"]) == set(said["years"])
+    assert json.dumps(said["earlier"]["ndvi"]) != json.dumps(said["trained"]["ndvi"])
+
+
+def test_new_harvests_may_lie_in_a_folder_of_their_own(
+    folder: Path, shipped: Path, tmp_path: Path
+) -> None:
+    wider = yield_sets.write(tmp_path / "wider", years=(*yield_sets.YEARS, 2014), noise=0.03)
+    path = wider / "spain" / "es_wheat_yield.csv"
+    head, *lines = path.read_text().splitlines()
+    path.write_text("\n".join([head, *(x for x in lines if ",2014," in x)]) + "\n")
+    alone = ["model", "eval", str(shipped), "--shipped", "--data", str(folder)]
+    done = CliRunner().invoke(main, [*alone, "--data", str(wider), "--json"])
+    assert done.exit_code == 0, done.output
+    said = json.loads(done.stdout)
+    assert said["years"] == [2014]
+    assert said["earlier"]["ndvi"]["05"]["n"] == 9
+    told = CliRunner().invoke(main, [*alone, "--data", str(wider)])
+    assert told.exit_code == 0, told.output
+    assert "2014, NDVI alone, May: 9 harvests" in told.stdout
+
+
+def test_unseen_harvests_that_no_satellite_saw_are_counted_and_not_scored(
+    folder: Path, shipped: Path, tmp_path: Path
+) -> None:
+    more = tmp_path / "more" / "spain"
+    more.mkdir(parents=True)
+    head = (folder / "spain" / "es_wheat_yield.csv").read_text().splitlines()[0]
+    (more / "es_wheat_yield.csv").write_text(f"{head}\nES001,2019,2.5,9000,,\nES002,2019,,9000,,\n")
+    said = report_shipped(shipped, folder, more.parent)
+    assert (said["harvests"], said["without_satellite"]) == (0, 1)
+
+
+def test_later_harvests_and_seasons_do_not_change_a_shipped_forecast(
+    shipped: Path, tmp_path: Path
+) -> None:
+    short, long = (
+        report_shipped(
+            shipped, yield_sets.write(tmp_path / str(last), years=range(2006, last + 1))
+        )["earlier"]["both"]["04"]["by_year"][2014]
+        for last in (2014, 2015)
+    )
+    assert short == long
+
+
+def test_every_number_of_harvests_is_tried_on_the_same_forecasts(
+    findings: yield_report.Findings,
+) -> None:
+    for of in findings.figures["new_place"].values():
+        assert len(set(of["n"].values())) == 1
+
+
+def test_the_nation_is_forecast_from_earlier_years_alone(folder: Path, data: YieldSet) -> None:
+    fold = yield_fit.fit(data, data.rows, yield_judge.all_seasons(data), ("ndvi",))
+    shift, nation = fold.arms["ndvi", "05"].shift, read_morocco(folder)
+    cut = replace(
+        nation,
+        rows=tuple(row for row in nation.rows if row.year <= 2011),
+        seen={place: {"ndvi": {y: v for y, v in of["ndvi"].items() if y <= 2011}}
+              for place, of in nation.seen.items()},
+    )  # fmt: skip
+    whole, early = (
+        yield_morocco.judge_morocco(shift, each, "05", past=True) for each in (nation, cut)
+    )
+    assert early[2011] == whole[2011]
+    assert max(whole) > 2011

@@ -14,6 +14,7 @@ _KINDS = {
     "level": "harvests just before, no model",
     "held_80": "80 % range held (share)",
     "width_80": "its width, t/ha",
+    "n": "forecasts, the same in each column",
 }
 MONTHS = dict(zip(HORIZONS, ("February", "March", "April", "May"), strict=True))
 
@@ -182,9 +183,14 @@ def _morocco(figures: Mapping[str, Any]) -> str:
     wheat = figures["wheat"]
     years = wheat["05"]["years"]
     slopes = ", ".join(f"{wheat['slopes'][h]:.2f}" for h in HORIZONS)
-    rows = [
-        (crop, kind, *(figures[crop][h][key] for h in HORIZONS))
+    by_scheme = [
+        (f"{crop}{scheme}", figures[crop]["rolling_origin"] if scheme else figures[crop])
         for crop in ("wheat", "barley")
+        for scheme in ("", f", rolling origin, n = {len(wheat['rolling_origin']['05']['years'])}")
+    ]
+    rows = [
+        (crop, kind, *(of[h].get(key, "–") for h in HORIZONS))
+        for crop, of in by_scheme
         for kind, key in (
             ("adapted", "model"),
             ("Spain's slope", "plain"),

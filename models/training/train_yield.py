@@ -30,6 +30,7 @@ from models.training.yield_data import FILES_READ, YieldSet, read_morocco, read_
 from models.training.yield_export import least_and_most, to_onnx
 from models.training.yield_judge import all_seasons
 from models.training.yield_report import Findings, report
+from models.training.yield_shipped import trained_rows
 from models.yield_evaluation import horizon_of
 from models.yield_manifest import KIND, parse_yield_manifest
 from models.yield_model import FOLDER, NAME, YieldModel
@@ -101,6 +102,7 @@ def manifest_of(
         "training": {
             "commands": ["make train-yield DATA=<folder>"],
             "data_sha256": data_hash(folder),
+            "rows": trained_rows(data),
             "config": {"alpha": yield_fit.ALPHA, "trees": yield_fit.TREES,
                        "leaf": yield_fit.LEAF, "share": yield_fit.SHARE,
                        "season_sd": yield_fit.SEASON_SD, "seed": yield_fit.SEED,
@@ -114,7 +116,7 @@ def manifest_of(
 
 def train(folder: Path, out: Path, plots: Path | None = None) -> float:
     """Judge, fit, export, check, write and draw; how far the graph is from the library."""
-    findings = report(folder, lambda step: print(step, file=sys.stderr, flush=True))
+    findings = report(folder, watch=lambda step: print(step, file=sys.stderr, flush=True))
     data = read_spain(folder)
     fold = yield_fit.fit(data, data.rows, all_seasons(data), tuple(yield_fit.ARMS))
     graph = to_onnx(fold)

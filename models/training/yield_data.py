@@ -93,6 +93,17 @@ def table(path: Path) -> Iterator[dict[str, str]]:
         raise PersonError("no_data", f"{path}: {error}") from error
 
 
+def tables(folders: Sequence[Path], name: str) -> Iterator[dict[str, str]]:
+    """Rows of a file that one folder or several have.
+
+    Raises:
+        PersonError: ``no_data`` where none has it.
+    """
+    paths = [folder / name for folder in folders if (folder / name).is_file()]
+    for path in paths or [folders[0] / name]:
+        yield from table(path)
+
+
 def number(text: str) -> float:
     """A number, NaN where the cell is empty (no rain known is not no rain)."""
     return float(text) if text.strip() else np.nan
@@ -107,35 +118,42 @@ def end_of_window(source: str, first: date) -> date:
     return (first.replace(day=28) + timedelta(days=4)).replace(day=1) - timedelta(days=1)
 
 
-def read_spain(folder: Path) -> YieldSet:
+def read_spain(*folders: Path) -> YieldSet:
     """Spanish provinces of the data set; years and provinces that appear are simply there.
+
+    Several folders are read as one; of a harvest that two of them have, the last counts.
 
     Raises:
         PersonError: ``no_data``.
     """
-    home = folder / SPAIN
-    rows = [
-        Row(r["adm_id"], int(r["harvest_year"]), float(r["yield_t_ha"]), r["flag"] != _TINY)
-        for r in table(home / "es_wheat_yield.csv")
-        if r["flag"] != _WRONG
-    ]
+    rows = {
+        (r["adm_id"], int(r["harvest_year"])): Row(
+            r["adm_id"], int(r["harvest_year"]), number(r["yield_t_ha"]), r["flag"] != _TINY
+        )
+        for r in tables(folders, f"{SPAIN}/es_wheat_yield.csv")
+        if r["flag"] != _WRONG and r["yield_t_ha"].strip()
+    }
     seen: dict[str, dict[str, Mapping[int, Floats]]] = defaultdict(dict)
     for source, name in _FILES.items():
-        for place, pairs in _series(home / name, source).items():
-            pairs.sort()
-            seen[place][source] = halves(Observations(*zip(*pairs, strict=True)))
-    return YieldSet(tuple(sorted(rows, key=lambda r: (r.place, r.year))), seen)
+        for place, pairs in _series(folders, f"{SPAIN}/{name}", source).items():
+            seen[place][source] = halves(_observations(pairs))
+    return YieldSet(tuple(row for _, row in sorted(rows.items())), seen)
 
 
-def _series(path: Path, source: str) -> dict[str, list[tuple[int, float]]]:
-    found: dict[str, list[tuple[int, float]]] = defaultdict(list)
-    for row in table(path):
+def _series(folders: Sequence[Path], name: str, source: str) -> Mapping[str, Mapping[int, float]]:
+    found: dict[str, dict[int, float]] = defaultdict(dict)
+    for row in tables(folders, name):
         day = end_of_window(source, date.fromisoformat(row["date"]))
-        found[row["adm_id"]].append((day_of(day), number(row[source])))
+        found[row["adm_id"]][day_of(day)] = number(row[source])
     return found
 
 
-def read_morocco(folder: Path, crop: str = "wheat") -> YieldSet:
+def _observations(by_day: Mapping[int, float]) -> Observations:
+    days = sorted(by_day)
+    return Observations(days, [by_day[day] for day in days])
+
+
+def read_morocco(*folders: Path, crop: str = "wheat") -> YieldSet:
     """Moroccan regions (monthly NDVI, no crop mask) with the national harvest of each year.
 
     The places of ``seen`` are regions; the rows are of the place "morocco".  Monthly values stand
@@ -144,19 +162,16 @@ def read_morocco(folder: Path, crop: str = "wheat") -> YieldSet:
     Raises:
         PersonError: ``no_data``.
     """
-    rows = [
-        Row("morocco", int(r["harvest_year"]), float(r["yield_t_ha"]))
-        for r in table(folder / NATIONAL)
-        if r["crop"] == crop
-    ]
+    rows = {
+        int(r["harvest_year"]): Row("morocco", int(r["harvest_year"]), number(r["yield_t_ha"]))
+        for r in tables(folders, NATIONAL)
+        if r["crop"] == crop and r["yield_t_ha"].strip()
+    }
     months: dict[str, dict[int, float]] = defaultdict(dict)
-    for r in table(folder / REGIONS):
+    for r in tables(folders, REGIONS):
         first = date(int(r["year"]), int(r["month"]), 1)
         last = (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
         for day in (first.replace(day=15), last):
             months[r["region"]][day_of(day)] = number(r["ndvi"])
-    seen = {
-        region: {"ndvi": halves(Observations(sorted(days), [days[d] for d in sorted(days)]))}
-        for region, days in months.items()
-    }
-    return YieldSet(tuple(sorted(rows, key=lambda r: r.year)), seen)
+    seen = {region: {"ndvi": halves(_observations(days))} for region, days in months.items()}
+    return YieldSet(tuple(row for _, row in sorted(rows.items())), seen)

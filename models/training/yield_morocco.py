@@ -7,19 +7,25 @@ green up, which leaves the desert out.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from field_data.types import HORIZONS
 from models.training.yield_data import Row, YieldSet
-from models.training.yield_fit import Fold, features_of
+from models.training.yield_fit import Features, Fold, features_of
+from models.yield_evaluation import rmse
 
 Floats = NDArray[np.float64]
 # What a national season still varies (share), and how far the slope may be from Spain's.
 LUCK, SLOPE_SD = 0.17, 0.7
+# Fewer years before a forecast say nothing of what is usual.
+LEAST_YEARS = 3
+# What a model that saw NDVI alone says of rows of features: shifts [n].
+Shift = Callable[[Features], Floats]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,19 +52,27 @@ def adapt(shifts: Floats, harvests: Floats, slope_sd: float = SLOPE_SD) -> Adapt
 
 
 def national_shifts(
-    fold: Fold, data: YieldSet, years: Sequence[int], horizon: str, archive: Collection[int]
+    shift: Shift, data: YieldSet, years: Sequence[int], horizon: str, archive: Collection[int]
 ) -> dict[int, float]:
-    """The nation's shift in each year, from a fold fitted to NDVI alone."""
+    """The nation's shift in each year, against the seasons of ``archive``."""
     regions = sorted(data.seen)
-    green = [np.nanmean(list(data.seen[r]["ndvi"].values()), axis=0) for r in regions]
+    green = [_green(data.seen[region]["ndvi"], archive) for region in regions]
     weights = np.array([float(np.ptp(one)) ** 2 for one in green])
     found = {}
     for year in years:
         rows = [Row(region, year, 0.0) for region in regions]
         held = set(archive) - {year}
-        shifts = fold.arms["ndvi", horizon].shift(features_of(data, rows, horizon, held))
+        shifts = shift(features_of(data, rows, horizon, held))
         found[year] = float(shifts @ weights / weights.sum())
     return found
+
+
+def _green(seasons: Mapping[int, Floats], archive: Collection[int]) -> Floats:
+    """Mean of each half month over the archive, where something was seen, [16]."""
+    kept = np.array([v for year, v in seasons.items() if year in archive])
+    seen = np.isfinite(kept)
+    mean: Floats = np.nansum(kept, axis=0)[seen.any(axis=0)] / seen.sum(axis=0)[seen.any(axis=0)]
+    return mean
 
 
 def harvests_of(data: YieldSet) -> dict[int, float]:
@@ -68,36 +82,51 @@ def harvests_of(data: YieldSet) -> dict[int, float]:
 
 
 def judge_morocco(
-    fold: Fold, data: YieldSet, horizons: Sequence[str] = HORIZONS
-) -> dict[str, dict[int, dict[str, float]]]:
-    """Each year from all others, t/ha by horizon and year: truth, model, and the rules beside it.
+    shift: Shift,
+    data: YieldSet,
+    horizon: str,
+    *,
+    years: Sequence[int] | None = None,
+    past: bool = False,
+    slope: float | None = None,
+) -> dict[int, dict[str, float]]:
+    """Each of ``years`` (None: all) from all others, or only from those before it (``past``).
 
-    ``plain`` is Spain's slope untouched; ``mean`` the mean of the other years since 1991; ``trend``
-    the straight line through them.
+    By year, t/ha: truth, model, and the rules beside it.  ``plain`` is Spain's slope untouched;
+    ``mean`` the mean of the other years since 1991; ``trend`` the straight line through them.
+    ``slope`` None learns it from the others; one that is given stands.
     """
     known = harvests_of(data)
-    years = sorted(known)
     old = {row.year: row.t_ha for row in data.rows if row.year >= 1991}
-    said: dict[str, dict[int, dict[str, float]]] = {}
-    for horizon in horizons:
-        said[horizon] = {}
-        for year in years:
-            others = [other for other in years if other != year]
-            shifts = national_shifts(fold, data, years, horizon, others)
-            adapted = adapt(_of(shifts, others), _of(known, others))
-            said[horizon][year] = {
-                "truth": known[year],
-                "model": adapted.forecast(shifts[year]),
-                "plain": Adapted(adapted.level_t_ha, 1.0, adapted.usual_shift).forecast(
-                    shifts[year]
-                ),
-                **_rules(old, year),
-            }
+    said = {}
+    for year in sorted(known) if years is None else years:
+        others = [y for y in sorted(known) if (y < year if past else y != year)]
+        if len(others) < LEAST_YEARS:
+            continue
+        shifts = national_shifts(shift, data, [*others, year], horizon, others)
+        adapted = adapt(_of(shifts, others), _of(known, others))
+        if slope is not None:
+            adapted = replace(adapted, slope=slope)
+        plain = replace(adapted, slope=1.0)
+        rest = {y: t for y, t in old.items() if (y < year if past else y != year)}
+        said[year] = {
+            "truth": known[year],
+            "model": adapted.forecast(shifts[year]),
+            "plain": plain.forecast(shifts[year]),
+            **_rules(rest, year),
+        }
     return said
 
 
+def errors(said: Mapping[int, Mapping[str, float]]) -> dict[str, Any]:
+    """RMSE of the model and of each rule, t/ha, and the years themselves."""
+    kinds = ("model", "plain", "mean", "trend")
+    off = {k: np.array([one[k] - one["truth"] for one in said.values()]) for k in kinds}
+    return {"years": sorted(said), **{k: rmse(each) for k, each in off.items() if len(each)}}
+
+
 def _rules(old: Mapping[int, float], year: int) -> dict[str, float]:
-    years = np.array([other for other in old if other != year])
+    years = np.array(list(old))
     values = np.array([old[int(other)] for other in years])
     line = np.polyfit(years - year, values, 1)
     return {"mean": float(values.mean()), "trend": float(line[1])}
@@ -109,7 +138,7 @@ def slopes(fold: Fold, data: YieldSet) -> dict[str, float]:
     years = sorted(known)
     found = {}
     for horizon in HORIZONS:
-        shifts = national_shifts(fold, data, years, horizon, years)
+        shifts = national_shifts(fold.arms["ndvi", horizon].shift, data, years, horizon, years)
         found[horizon] = adapt(_of(shifts, years), _of(known, years)).slope
     return found
 

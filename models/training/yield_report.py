@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from field_data.types import HORIZONS
 from models.training import yield_judge, yield_morocco, yield_rules
 from models.training.yield_data import Row, YieldSet, read_morocco, read_spain
 from models.training.yield_fit import fit
@@ -28,7 +29,6 @@ from models.yield_evaluation import (
     skill,
     years_of,
 )
-from models.yield_manifest import Horizon
 
 Floats = NDArray[np.float64]
 Watch = Callable[[str], None]
@@ -45,33 +45,34 @@ class Findings:
     rules: Mapping[str, Floats]
 
 
-def report(folder: Path, watch: Watch = lambda _: None) -> Findings:
-    """Every figure of a data folder.
+def report(folder: Path, *more: Path, watch: Watch = lambda _: None) -> Findings:
+    """Every figure of a data folder, or of several read as one.
 
     Raises:
         PersonError: ``no_data``.  KeeperError: ``no_sklearn``.
     """
-    data = read_spain(folder)
+    folders = (folder, *more)
+    data = read_spain(*folders)
     watch("leave-one-year-out")
     year_out = yield_judge.leave_year_out(data)
     watch("rolling origin")
     rolled = yield_judge.rolling(data)
-    rules = _rules(folder, data, year_out["both", "05"], lambda row, one: row.year != one.year)
-    past = _rules(folder, data, rolled["both", "05"], lambda row, one: row.year < one.year)
+    rules = _rules(folders, data, year_out["both", "05"], lambda row, one: row.year != one.year)
+    past = _rules(folders, data, rolled["both", "05"], lambda row, one: row.year < one.year)
     figures = {
         "harvests": len(data.rows),
         "places": len(data.places),
         "tiny": sum(not row.counted for row in data.rows),
         "years": data.years,
-        "leave_one_year_out": _scheme(folder, data, year_out, rules),
-        "rolling_origin": _scheme(folder, data, rolled, past, with_ranges=False),
+        "leave_one_year_out": _scheme(year_out, rules),
+        "rolling_origin": _scheme(rolled, past, with_ranges=False),
     }
     watch("places left out")
-    figures["new_place"] = new_place_figures(data, horizon_of(year_out["both", "05"]))
+    figures["new_place"] = new_place_figures(data, year_out["both", "05"])
     watch("learning curve")
     figures["learning_curve_april"] = learning_curve(data)
     watch("Morocco")
-    figures["morocco"] = morocco_figures(folder, data)
+    figures["morocco"] = morocco_figures(folders, data)
     return Findings(figures, year_out, rolled, rules)
 
 
@@ -80,16 +81,17 @@ def _rows(judged: Sequence[Judged]) -> list[Row]:
 
 
 def _rules(
-    folder: Path, data: YieldSet, judged: Sequence[Judged], may: Callable[[Row, Judged], bool],
+    folders: Sequence[Path],
+    data: YieldSet,
+    judged: Sequence[Judged],
+    may: Callable[[Row, Judged], bool],
     horizon: str = "05",
-) -> dict[str, Floats]:  # fmt: skip
+) -> dict[str, Floats]:
     kept = {one.year: [row for row in data.rows if may(row, one)] for one in judged}
-    return yield_rules.ruled(_rows(judged), kept, yield_rules.read_rain(folder, horizon))
+    return yield_rules.ruled(_rows(judged), kept, yield_rules.read_rain(folders, horizon))
 
 
 def _scheme(
-    folder: Path,
-    data: YieldSet,
     forecasts: yield_judge.Forecasts,
     rules: Mapping[str, Floats],
     with_ranges: bool = True,
@@ -121,25 +123,54 @@ def _by_year(truth: Floats, said: Floats, years: NDArray[np.int64]) -> dict[int,
     return {int(year): rmse((said - truth)[years == year]) for year in np.unique(years)}
 
 
-def new_place_figures(data: YieldSet, ends: Horizon) -> dict[str, Any]:
+def new_place_figures(data: YieldSet, year_out: Sequence[Judged]) -> dict[str, Any]:
     """RMSE of places that nothing was learnt from, by protocol and number of local harvests.
 
     ``place_out``: the place is left out; ``place_and_year_out``: every harvest of the forecast's
-    year, too.  Harvests are those just before the forecast, or (``drawn``) any other years.
-    ``held_80``: how often the 80 % range with these ends held, ``width_80`` its mean width, t/ha.
+    year, too.  Harvests are those just before the forecast, or (``drawn``) any other years; all
+    columns are of the same forecasts, those with the most harvests before them.  ``held_80``: how
+    often the 80 % range held, ``width_80`` its mean width, t/ha; its ends are learnt from other
+    places and other years.
     """
     found: dict[str, Any] = {}
     for name, strict in (("place_out", False), ("place_and_year_out", True)):
         judged = yield_judge.new_places(data, strict)
+        alike = _of_the_same(judged)
         found[name] = {
             kind: {str(k): rmse(np.array([one.t_ha - one.forecast for one in each]))
                    for k, each in by_k.items() if each}
-            for kind, by_k in judged.items()
+            for kind, by_k in alike.items()
         }  # fmt: skip
-        said = {str(k): coverage(each, ranges(each, ends))["80"]
-                for k, each in judged["model"].items() if each}  # fmt: skip
+        said = {str(k): coverage(each, _strangers_ranges(each, year_out))["80"]
+                for k, each in alike["model"].items() if each}  # fmt: skip
         found[name]["held_80"] = {k: of["coverage"] for k, of in said.items()}
         found[name]["width_80"] = {k: of["mean_width"] for k, of in said.items()}
+        found[name]["n"] = {k: len(each) for k, each in alike["model"].items()}
+    return found
+
+
+def _of_the_same(
+    judged: Mapping[str, Mapping[int, list[Judged]]],
+) -> dict[str, dict[int, list[Judged]]]:
+    """Only forecasts that every number of harvests has: else five would be tried on later, other
+    years than none."""
+    by_k = judged["model"]
+    most = max((k for k, each in by_k.items() if each), default=0)
+    kept = {(one.place, one.year) for one in by_k[most]}
+    return {
+        kind: {k: [one for one in each if (one.place, one.year) in kept] for k, each in of.items()}
+        for kind, of in judged.items()
+    }
+
+
+def _strangers_ranges(
+    judged: Sequence[Judged], year_out: Sequence[Judged]
+) -> Mapping[int, tuple[Floats, Floats]]:
+    """Ranges whose ends know neither the place nor the year of the forecast."""
+    found = {80: (np.empty(len(judged)), np.empty(len(judged)))}
+    for i, one in enumerate(judged):
+        others = [o for o in year_out if o.place != one.place and o.year != one.year]
+        (found[80][0][i],), (found[80][1][i],) = ranges([one], horizon_of(others))[80]
     return found
 
 
@@ -162,22 +193,20 @@ def learning_curve(data: YieldSet, horizon: str = "04") -> dict[str, float]:
     return {size: rmse(np.array(off)) for size, off in errors.items()}
 
 
-def morocco_figures(folder: Path, data: YieldSet) -> dict[str, Any]:
-    """National wheat and barley, every year from all others; t/ha."""
+def morocco_figures(folders: Sequence[Path], data: YieldSet) -> dict[str, Any]:
+    """National wheat and barley, t/ha: every year from all others, and from those before it."""
     fold = fit(data, data.rows, yield_judge.all_seasons(data), ("ndvi",))
     found: dict[str, Any] = {}
     for crop in ("wheat", "barley"):
-        national = read_morocco(folder, crop)
-        said = yield_morocco.judge_morocco(fold, national)
-        found[crop] = {
-            horizon: {
-                "years": sorted(by_year),
-                **{
-                    kind: rmse(np.array([one[kind] - one["truth"] for one in by_year.values()]))
-                    for kind in ("model", "plain", "mean", "trend")
-                },
-            }
-            for horizon, by_year in said.items()
-        }
+        national = read_morocco(*folders, crop=crop)
+
+        def errors(horizon: str, past: bool, national: YieldSet = national) -> dict[str, Any]:
+            shift = fold.arms["ndvi", horizon].shift
+            return yield_morocco.errors(
+                yield_morocco.judge_morocco(shift, national, horizon, past=past)
+            )
+
+        found[crop] = {horizon: errors(horizon, False) for horizon in HORIZONS}
+        found[crop]["rolling_origin"] = {horizon: errors(horizon, True) for horizon in HORIZONS}
         found[crop]["slopes"] = yield_morocco.slopes(fold, national)
     return found

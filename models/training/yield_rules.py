@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from models.training.yield_data import SPAIN, Row, number, table
+from models.training.yield_data import SPAIN, Row, number, tables
 
 Floats = NDArray[np.float64]
 LAST, LEAST_FOR_TREND = 3, 5
@@ -38,7 +38,7 @@ def last_harvests(known: Sequence[Row], row: Row) -> float:
     return float(np.mean(own)) if own else province_mean(known, row)
 
 
-def read_rain(folder: Path, horizon: str) -> Rain:
+def read_rain(folders: Sequence[Path], horizon: str) -> Rain:
     """Rain from October to the horizon's month, mm; places and years with a gap are left out.
 
     Raises:
@@ -46,7 +46,7 @@ def read_rain(folder: Path, horizon: str) -> Rain:
     """
     months = _RAIN_MONTHS[: _RAIN_MONTHS.index(horizon) + 1]
     found = {}
-    for row in table(folder / SPAIN / "es_panel_features.csv"):
+    for row in tables(folders, f"{SPAIN}/es_panel_features.csv"):
         fallen = sum(number(row[f"rain_{month}"]) for month in months)
         if np.isfinite(fallen):
             found[row["adm_id"], int(row["harvest_year"])] = fallen
