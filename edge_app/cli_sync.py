@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge_app.cli_common import HOME, JSON, guarded
-from field_data.errors import NetworkError
+from field_data.errors import NetworkError, PersonError
 
 if TYPE_CHECKING:
     from edge_app.uplink import Uplinks
@@ -239,15 +239,28 @@ def usb_export(home: Path, as_json: bool, folder: Path) -> None:
 @JSON
 @DIR
 def usb_import(home: Path, as_json: bool, folder: Path) -> None:
-    """Read the hub's receipt from the stick at DIR, and take off what has arrived."""
+    """Read the hub's receipt from the stick at DIR, take off what has arrived, install bundles.
+
+    A stick may bring one of them alone.
+    """
 
     def action() -> None:
-        with opened(home) as uplinks, uplinks.alone():
-            read = uplinks.stick(folder).import_(uplinks.hub_key())
-        if as_json:
-            click.echo(json.dumps(asdict(read)))
+        from edge_app.cli_bundle import end_for, taken_from
+        from sync.stick import bundles_folder
+
+        brings = bundles_folder(folder).is_dir()
+        failures = taken_from(home, folder, as_json) if brings else []
+        try:
+            with opened(home) as uplinks, uplinks.alone():
+                read = uplinks.stick(folder).import_(uplinks.hub_key())
+        except PersonError as error:
+            if not brings or error.code != "no_receipt":
+                raise
+            click.echo(f"No receipt: {error}", err=True)
         else:
-            click.echo(f"At the hub: {read.records} records and {read.photos} photos of the stick.")
+            said = f"At the hub: {read.records} records and {read.photos} photos of the stick."
+            click.echo(json.dumps(asdict(read)) if as_json else said)
+        end_for(failures)
 
     guarded(as_json, action)
 
