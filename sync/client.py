@@ -83,7 +83,6 @@ class Run:
     resumed: int
     reason: str = ""
     detail: str = ""
-    bundles: int = 0
 
 
 @dataclass
@@ -100,7 +99,6 @@ class Client:
     say: Callable[[Progress], None] = lambda _progress: None
     after_up: Callable[[Conversation], None] = lambda _hub: None
     done: Progress = Progress()
-    bundles: int = 0
     _most: int = FIRST
     _part: int = MOST_PART
     _epochs: int = 0
@@ -140,7 +138,6 @@ class Client:
             resumed=link.resumed,
             reason="" if stopped is None else stopped.code,
             detail="" if stopped is None else str(stopped),
-            bundles=self.bundles,
         )
 
     def _until_stopped(self) -> NetworkError | None:
@@ -226,7 +223,6 @@ class Client:
         if receipt.hub != self.hub.hub or receipt.node != self.hub.node:
             raise HubError("other_hub", "another hub answered than the one this node belongs to")
         self.departures.arrived(segment, receipt)
-        self.bundles = receipt.bundles
         self._tell(records=self.done.records + len(segment.batch.records))
 
     def _refused(self, segment: Segment, error: RefusedError) -> None:
