@@ -177,7 +177,10 @@ def retry(home: Path, as_json: bool, numbers: tuple[int, ...]) -> None:
 
     def action() -> None:
         with opened(home) as uplinks:
-            chosen = list(numbers) or [each["seq"] for each in uplinks.status().aside]
+            aside = list(dict.fromkeys(each["seq"] for each in uplinks.status().aside))
+            chosen = list(numbers) or aside
+            if strange := [str(number) for number in chosen if number not in aside]:
+                raise PersonError("not_aside", f"not set aside: {', '.join(strange)}")
             uplinks.retry(chosen)
         click.echo(json.dumps({"again": chosen}) if as_json else f"To be sent again: {len(chosen)}")
 

@@ -68,6 +68,8 @@ def test_from_a_code_to_everything_sent(home: Path, hub: tuple[Hub, ServedHub]) 
     made = said(home, "run", "--hub", f"{server.url}/")
     assert (made["records"], made["reason"], made["left"]["waiting"]) == (4, "", 0)
     assert "4 records" in run(home, "status").output
+    assert "not set aside: 99" in run(home, "retry", "99").output
+    assert said(home, "retry") == {"again": []}
     assert run(home, "run", "--hub", "https://elsewhere.example.org").exit_code == 1
     checked = CliRunner().invoke(main, ["check", "--home", str(home), "--json"])
     [part] = [p for p in json.loads(checked.stdout)["parts"] if p["name"] == "hub"]
