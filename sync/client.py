@@ -91,7 +91,8 @@ class Run:
 class Client:
     """One run of a node: ``departures`` and ``parcels`` over the conversation ``hub``.
 
-    ``after_up`` is called when everything is up and bytes are left: what comes down.
+    ``after_up`` is called when everything is up and bytes are left: what comes down.  ``greet``:
+    the hub has not heard of the node for long, and hears that it is well also if nothing waits.
     """
 
     hub: Conversation
@@ -100,6 +101,7 @@ class Client:
     patience: Patience = field(default_factory=Patience)
     say: Callable[[Progress], None] = lambda _progress: None
     after_up: Callable[[Conversation], None] = lambda _hub: None
+    greet: bool = False
     done: Progress = Progress()
     _most: int = FIRST
     _part: int = MOST_PART
@@ -174,6 +176,10 @@ class Client:
     def _everything(self) -> None:
         while (segment := self.departures.next(self._records())) is not None:
             self._send(segment)
+            self.greet = False
+        if self.greet:
+            self._send(self.departures.greeting())
+            self.greet = False
         for parcel in self.parcels.waiting():
             ready = self.parcels.ready(parcel)
             if ready is not None:
