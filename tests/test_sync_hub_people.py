@@ -214,6 +214,12 @@ def test_behind_a_proxy_links_and_cookies_are_those_of_https(tmp_path: Path) -> 
     hub_of(app).database.close()
 
 
+@pytest.mark.parametrize("url", ["/export/observations.csv", "/pull/photos", "/ogc/collections"])
+def test_no_cache_keeps_what_was_pulled(app: Flask, url: str) -> None:
+    answer = client_of(app, everything(), name=f"Reader of {url}").get(url)
+    assert (answer.status_code, answer.headers["Cache-Control"]) == (200, "no-store")
+
+
 def test_no_name_that_is_typed_breaks_the_login(any_hub: Hub) -> None:
     people = People(any_hub.database, itertools.count(1e6, 1e6).__next__)
     for name in ("a\0b", "\0", "x" * 5000):
