@@ -121,24 +121,36 @@ def install(home: Path, again: bool, as_json: bool, source: Path) -> None:
     """
 
     def action() -> None:
-        from edge_app.bundles_node import bundles_of, take_all
-
-        bundles, failures = bundles_of(home), list[GhallaError]()
-
-        def told(path: Path, what: Taken | GhallaError) -> None:
-            if isinstance(what, GhallaError):
-                failures.append(what)
-            _say_taken(path, what, as_json)
-
         if source.is_dir():
-            take_all(bundles, source, told)
-        else:
-            told(source, bundles.take(source, again=again))
-        if failures:
-            codes = [code for kind, code in EXIT.items() if isinstance(failures[0], kind)]
-            sys.exit(next(iter(codes), 1))
+            end_for(taken_from(home, source, as_json))
+            return
+        from edge_app.bundles_node import bundles_of
+
+        _say_taken(source, bundles_of(home).take(source, again=again), as_json)
 
     guarded(as_json, action)
+
+
+def taken_from(home: Path, folder: Path, as_json: bool) -> list[GhallaError]:
+    """Take in all bundles of a folder or a stick, and say of each what was done; the refusals."""
+    from edge_app.bundles_node import bundles_of, take_all
+
+    failures: list[GhallaError] = []
+
+    def told(path: Path, what: Taken | GhallaError) -> None:
+        if isinstance(what, GhallaError):
+            failures.append(what)
+        _say_taken(path, what, as_json)
+
+    take_all(bundles_of(home), folder, told)
+    return failures
+
+
+def end_for(failures: list[GhallaError]) -> None:
+    """End with the exit code of the first refusal, if there is one."""
+    if failures:
+        codes = [code for kind, code in EXIT.items() if isinstance(failures[0], kind)]
+        sys.exit(next(iter(codes), 1))
 
 
 def _say_taken(path: Path, what: Taken | GhallaError, as_json: bool) -> None:

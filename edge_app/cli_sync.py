@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge_app.cli_common import HOME, JSON, guarded
-from field_data.errors import NetworkError
+from field_data.errors import NetworkError, PersonError
 
 if TYPE_CHECKING:
     from edge_app.uplink import Uplinks
@@ -177,7 +177,10 @@ def retry(home: Path, as_json: bool, numbers: tuple[int, ...]) -> None:
 
     def action() -> None:
         with opened(home) as uplinks:
-            chosen = list(numbers) or [each["seq"] for each in uplinks.status().aside]
+            aside = list(dict.fromkeys(each["seq"] for each in uplinks.status().aside))
+            chosen = list(numbers) or aside
+            if strange := [str(number) for number in chosen if number not in aside]:
+                raise PersonError("not_aside", f"not set aside: {', '.join(strange)}")
             uplinks.retry(chosen)
         click.echo(json.dumps({"again": chosen}) if as_json else f"To be sent again: {len(chosen)}")
 
@@ -239,15 +242,28 @@ def usb_export(home: Path, as_json: bool, folder: Path) -> None:
 @JSON
 @DIR
 def usb_import(home: Path, as_json: bool, folder: Path) -> None:
-    """Read the hub's receipt from the stick at DIR, and take off what has arrived."""
+    """Read the hub's receipt from the stick at DIR, take off what has arrived, install bundles.
+
+    A stick may bring one of them alone.
+    """
 
     def action() -> None:
-        with opened(home) as uplinks, uplinks.alone():
-            read = uplinks.stick(folder).import_(uplinks.hub_key())
-        if as_json:
-            click.echo(json.dumps(asdict(read)))
+        from edge_app.cli_bundle import end_for, taken_from
+        from sync.stick import bundles_folder
+
+        brings = bundles_folder(folder).is_dir()
+        failures = taken_from(home, folder, as_json) if brings else []
+        try:
+            with opened(home) as uplinks, uplinks.alone():
+                read = uplinks.stick(folder).import_(uplinks.hub_key())
+        except PersonError as error:
+            if not brings or error.code != "no_receipt":
+                raise
+            click.echo(f"No receipt: {error}", err=True)
         else:
-            click.echo(f"At the hub: {read.records} records and {read.photos} photos of the stick.")
+            said = f"At the hub: {read.records} records and {read.photos} photos of the stick."
+            click.echo(json.dumps(asdict(read)) if as_json else said)
+        end_for(failures)
 
     guarded(as_json, action)
 

@@ -13,6 +13,7 @@ from edge_app.settings import MB, Settings, read_settings
 from field_data.audit_log import AuditLog
 from field_data.clock import now
 from field_data.diagnoses import DiagnosisLog
+from field_data.document_store import DocumentStore
 from field_data.errors import GhallaError, KeeperError, PublisherError
 from field_data.files import free_bytes
 from field_data.local_sets import LocalSets
@@ -20,6 +21,7 @@ from field_data.node_identity import node_id
 from field_data.photos import PhotoStore
 from field_data.schema import open_store
 from field_data.types import Trust
+from field_data.uplinks import known_hubs
 from models.diagnosis import Diagnoser
 from models.life import Life
 from models.registry import folder_of, life_of, model_entry
@@ -179,11 +181,23 @@ def check_home(home: Path) -> list[Part]:
         with open_store(store_of(home), set_aside=False) as documents:
             store = store_part(home, DiagnosisLog(documents, PhotoStore(home / "photos")))
             parts.append(audit_part(AuditLog(documents, home)))
+            parts += _hub_parts(home, documents, settings)
     except KeeperError as error:
         if error.code == "no_home":
             raise
         store = Part("store", False, error.code, str(error))
     return [store, disk_part(home, settings), *parts]
+
+
+def _hub_parts(home: Path, documents: DocumentStore, settings: Settings) -> list[Part]:
+    """The way to the hub, of a node that has one."""
+    if not known_hubs(documents):
+        return []
+    from edge_app.ground import Ground
+    from edge_app.uplink_health import hub_part
+
+    part = hub_part(Ground(documents, PhotoStore(home / "photos"), node_id(documents), settings))
+    return [part] if part else []
 
 
 @contextmanager

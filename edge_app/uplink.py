@@ -33,6 +33,7 @@ from sync.stick_client import StickClient
 from sync.transport import Allowance, HubAddress, Link
 
 _LONGEST_NAME = 80
+_QUIET_S = 20 * 3600.0
 
 
 class Uplinks:
@@ -132,7 +133,7 @@ class Uplinks:
             self.unsay()
             link = Link(address_of(uplink), allowance)
             down = after_up or what_comes_down(self.home, self._ground.node)
-            client = self.client(uplink, link, after_up=down, **options)
+            client = self.client(uplink, link, after_up=down, greet=_quiet(uplink), **options)
             meter = Meter(uplink)
 
             def told(progress: Progress) -> None:
@@ -254,6 +255,12 @@ def address_of(uplink: Uplink) -> HubAddress:
     return HubAddress(
         state.get("url", ""), ca, state.get("pin", ""), bool(state.get("insecure", False))
     )
+
+
+def _quiet(uplink: Uplink) -> bool:
+    """Whether the hub has not heard of the node for most of a day, by a clock that may be wrong."""
+    heard_s = uplink.state().get("heard_s")
+    return heard_s is None or abs(now().utc_s - heard_s) > _QUIET_S
 
 
 def _is_alert(event: Event) -> bool:

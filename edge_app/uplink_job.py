@@ -16,10 +16,11 @@ from edge_app.settings import MB, Settings
 from field_data.clock import now
 from field_data.errors import GhallaError, PersonError
 from field_data.types import Trust
+from sync.backoff import rest_s
 
 # Not at once: a start is when people wait.
 FIRST_S = 120.0
-_FAILED_S = 60.0
+_FAILED_S = 120.0
 _LONGEST_S = 6 * 3600.0
 # One run of the job; what is left goes on with the next, so that settings are read again.
 _RUN_S = 1800.0
@@ -43,8 +44,8 @@ class Schedule:
         every_s = self.settings.hub_every_minutes * 60.0
         if not failed:
             return every_s * (0.9 + 0.2 * self.chance())  # not all nodes of a place at once
-        longest = min(_LONGEST_S, _FAILED_S * 2.0 ** min(self.failures, 12))
-        return min(every_s or longest, longest * (0.5 + 0.5 * self.chance()))
+        pause_s = rest_s(self.failures, self.chance(), base_s=_FAILED_S, longest_s=_LONGEST_S)
+        return min(every_s or pause_s, pause_s)
 
     def allows(self, minute: int) -> bool:
         """Whether ``minute`` of the local day lies in the hours of the settings."""

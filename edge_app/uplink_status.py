@@ -64,7 +64,7 @@ def status_of(ground: Ground, uplink: Uplink, outgoing: Outgoing) -> Status:
         photos=dict(Counter(parcel.rendition for parcel in going)),
         held=dict(Counter(held.values())),
         aside=(*_aside(events, held), *_aside_photos(uplink)),
-        bytes=forecast([*fresh, *_of(events, again)], going).bytes,
+        bytes=forecast([*fresh, *_of(events, again)], going),
         month_bytes=Meter(uplink).bytes,
         month_limit_bytes=ground.settings.hub_monthly_mb * MB,
         last=state.get("last", {}),

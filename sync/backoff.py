@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-BASE_S, LONGEST_S = 2.0, 3600.0
+BASE_S, LONGEST_S = 2.0, 60.0
 
 
 def rest_s(

@@ -15,50 +15,52 @@ from dataclasses import dataclass, field, replace
 from field_data.errors import GhallaError, HubError, NetworkError, PublisherError
 from field_data.events import Event
 from field_data.uplinks import Parcel
+from sync import backoff
 from sync.conversation import Conversation, RefusedError, refusal
 from sync.departures import Departures, Segment
 from sync.parcels import GUESS_BYTES, Parcels
-from sync.planner import Budget, Plan, Rank, Waiting, plan, record_bytes
+from sync.planner import (
+    MOST_RECORDS,
+    RECEIPT_BYTES,
+    RECORD_BYTES,
+    REQUEST_BYTES,
+    SIGNED_BYTES,
+    fits,
+    part_next,
+    record_bytes,
+    records_next,
+    whole_cost,
+)
 from sync.receipts import decode
 from sync.transport import Allowance, Link, Reply, SpentError
 from sync.types import Refusal
 
 # Records of the first segment of a run, and of one when the link is good.
-FIRST, MOST = 100, 1000
+FIRST, MOST = 100, MOST_RECORDS
 # A segment that took longer was too large for the link.
 _QUICK_S = 8.0
-_RECORD_BYTES = 120
-# Head of a request and its reply, packets and acknowledgements among them.
-_REQUEST_BYTES = 700
-_RECEIPT_BYTES = 400
-# A signed request has longer headers.
-_SIGNED_BYTES = 1300
-# IP, TCP and TLS on top of a body, and the acknowledgements of the other side.
-_ON_TOP = 1.12
-_LEAST_PIECE = 512
 # Of a photo at once: as much as it has, and less on a link that breaks, since the hub may not hear
 # of a break for a while and then knows only of the pieces that it answered.
 MOST_PART, _LEAST_PART = 1 << 20, 8 << 10
 _SPLIT = frozenset({Refusal.BAD_SEGMENT, Refusal.TOO_LARGE, Refusal.DAMAGED})
 _RENUMBER = frozenset({Refusal.DIVERGED, Refusal.SUPERSEDED})
 _MOST_EPOCHS = 3
-_RANKS = {"thumb": Rank.THUMB, "view": Rank.VIEW}
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How often to try again without headway, and how long to rest before: full jitter."""
+    """How often to try again without headway, and how long to rest before (`sync.backoff`)."""
 
     attempts: int = 6
-    base_s: float = 1.0
+    base_s: float = backoff.BASE_S
     longest_s: float = 60.0
     sleep: Callable[[float], None] = time.sleep
     chance: Callable[[], float] = field(default=random.random)
 
     def rest_s(self, tries: int, asked_s: float = 0.0) -> float:
         """Seconds to rest before try number ``tries``, at least as many as the hub asked for."""
-        longest = min(self.longest_s, self.base_s * 2.0 ** min(tries, 20))
-        return asked_s + self.chance() * longest
+        spread = {"base_s": self.base_s, "longest_s": self.longest_s}
+        return backoff.rest_s(tries, self.chance(), asked_s=asked_s, **spread)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +85,14 @@ class Run:
     resumed: int
     reason: str = ""
     detail: str = ""
-    bundles: int = 0
 
 
 @dataclass
 class Client:
     """One run of a node: ``departures`` and ``parcels`` over the conversation ``hub``.
 
-    ``after_up`` is called when everything is up and bytes are left: what comes down.
+    ``after_up`` is called when everything is up and bytes are left: what comes down.  ``greet``:
+    the hub has not heard of the node for long, and hears that it is well also if nothing waits.
     """
 
     hub: Conversation
@@ -99,8 +101,8 @@ class Client:
     patience: Patience = field(default_factory=Patience)
     say: Callable[[Progress], None] = lambda _progress: None
     after_up: Callable[[Conversation], None] = lambda _hub: None
+    greet: bool = False
     done: Progress = Progress()
-    bundles: int = 0
     _most: int = FIRST
     _part: int = MOST_PART
     _epochs: int = 0
@@ -140,7 +142,6 @@ class Client:
             resumed=link.resumed,
             reason="" if stopped is None else stopped.code,
             detail="" if stopped is None else str(stopped),
-            bundles=self.bundles,
         )
 
     def _until_stopped(self) -> NetworkError | None:
@@ -175,6 +176,10 @@ class Client:
     def _everything(self) -> None:
         while (segment := self.departures.next(self._records())) is not None:
             self._send(segment)
+            self.greet = False
+        if self.greet:
+            self._send(self.departures.greeting())
+            self.greet = False
         for parcel in self.parcels.waiting():
             ready = self.parcels.ready(parcel)
             if ready is not None:
@@ -185,21 +190,19 @@ class Client:
 
     def _records(self) -> int:
         """How many records the next segment may have."""
-        left = self._allowance.left_bytes(self._link.spent)
-        if left is None:
-            return self._most
-        room = left - self._link.opening_bytes - _REQUEST_BYTES - _RECEIPT_BYTES
-        return min(self._most, max(1, room // _RECORD_BYTES))
+        return records_next(self._most, *self._room())
 
-    def _afford(self, bytes: int) -> bool:
-        left = self._allowance.left_bytes(self._link.spent)
-        cost = self._link.opening_bytes + _REQUEST_BYTES + bytes * _ON_TOP
-        return left is None or left >= cost
+    def _room(self) -> tuple[int | None, int]:
+        """What the run may still cost, and what opening a connection costs of that."""
+        return self._allowance.left_bytes(self._link.spent), self._link.opening_bytes
+
+    def _afford(self, body: int) -> bool:
+        return fits(body, *self._room())
 
     def _send(self, segment: Segment) -> None:
         records = len(segment.batch.records)
-        if not self._afford(len(segment.data) + _RECEIPT_BYTES):
-            if records == 1 or not self._afford(_RECORD_BYTES + _RECEIPT_BYTES):
+        if not self._afford(len(segment.data) + RECEIPT_BYTES):
+            if records == 1 or not self._afford(RECORD_BYTES + RECEIPT_BYTES):
                 raise SpentError("bytes")
             self.departures.split(segment, max(1, min(records // 2, self._records())))
             return
@@ -226,7 +229,6 @@ class Client:
         if receipt.hub != self.hub.hub or receipt.node != self.hub.node:
             raise HubError("other_hub", "another hub answered than the one this node belongs to")
         self.departures.arrived(segment, receipt)
-        self.bundles = receipt.bundles
         self._tell(records=self.done.records + len(segment.batch.records))
 
     def _refused(self, segment: Segment, error: RefusedError) -> None:
@@ -278,7 +280,7 @@ class Client:
 
     def _asked(self, parcel: Parcel) -> int:
         """How many bytes the hub has of a rendition that was begun."""
-        if not self._afford(_SIGNED_BYTES - _REQUEST_BYTES):
+        if not self._afford(SIGNED_BYTES - REQUEST_BYTES):
             raise SpentError("bytes")
         reply = self.hub.signed("HEAD", _path(parcel), headers={"Tus-Resumable": "1.0.0"})
         if reply.status == 404:
@@ -289,13 +291,10 @@ class Client:
 
     def _piece(self, wanted: int) -> int:
         """How many bytes of a photo the next request may carry."""
-        left, wanted = self._allowance.left_bytes(self._link.spent), min(wanted, self._part)
-        if left is None:
-            return wanted
-        room = int((left - self._link.opening_bytes - _SIGNED_BYTES) / _ON_TOP)
-        if room < min(wanted, _LEAST_PIECE):
+        part = part_next(min(wanted, self._part), *self._room())
+        if not part:
             raise SpentError("bytes")
-        return min(room, wanted)
+        return part
 
     def _patch(self, parcel: Parcel, piece: bytes, offset: int, length: int) -> Reply:
         headers = {
@@ -326,17 +325,10 @@ class Client:
         self.say(self.done)
 
 
-def forecast(events: Iterable[Event], parcels: Iterable[Parcel]) -> Plan:
-    """What goes next of what waits, and about what it costs (`sync.planner`), without a budget."""
-    records = [
-        Waiting(Rank.RECORD, e.seq, record_bytes(len(json.dumps(e.body)), len(e.photos)))
-        for e in events
-    ]
-    photos = [
-        Waiting(_RANKS[p.rendition], f"{p.photo} {p.rendition}", _left(p), aside=p.reason)
-        for p in parcels
-    ]
-    return plan([*records, *photos], Budget())
+def forecast(events: Iterable[Event], parcels: Iterable[Parcel]) -> int:
+    """About how many bytes on the wire it takes to send all of that."""
+    records = [record_bytes(len(json.dumps(e.body)), len(e.photos)) for e in events]
+    return whole_cost(records, [_left(parcel) for parcel in parcels])
 
 
 def _left(parcel: Parcel) -> int:

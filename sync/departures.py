@@ -25,7 +25,7 @@ from sync.dictionaries import Dictionary, best, versions
 from sync.keys import SecretKey
 from sync.outgoing import UNKNOWN_FORM, Held, Outgoing, has_place
 from sync.segments import open_segment, seal
-from sync.types import ERASED_REV, Receipt, Record, RecordBatch, Refusal, Stream
+from sync.types import ERASED_REV, Receipt, Record, RecordBatch, Refusal, Stream, in_s
 from sync.wire import why_not
 
 # Reasons of what is held back: `UNKNOWN_FORM` is tried again by itself, these wait for a person.
@@ -257,7 +257,7 @@ class Departures:
             stream=self.stream(),
             last=self.events.last_seq(),
             acknowledged=self.outbox.acknowledged(self.uplink.hub),
-            sent=now(),
+            sent=in_s(now()),
             records=tuple(records),
             health=self.health(),
         )

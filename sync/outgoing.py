@@ -18,7 +18,7 @@ from field_data.registry import Registry
 from field_data.sharing import coarse, coarse_ring, names_hub, one_digit, travelling
 from field_data.types import Diagnosis
 from field_data.uplinks import Sent
-from sync.types import ERASED_REV, Record
+from sync.types import ERASED_REV, Record, in_ms
 
 UNKNOWN_FORM = "unknown_form"
 PHOTOS, LOCATION = "photos", "location"
@@ -70,8 +70,8 @@ class Outgoing:
             kind=event.kind,
             subject=event.subject,
             author=event.author,
-            at=event.at,
-            received=event.received,
+            at=in_ms(event.at),
+            received=in_ms(event.received),
             body=coarse_body(body, self._places(event)) if rough else body,
             photos=self.photos(event) if leave.photos else (),
             supersedes=self._seq(event.supersedes),
@@ -177,7 +177,8 @@ class Outgoing:
 
 def erased_record(event: Event) -> Record:
     """The number of an erased event, which is all that is left of it."""
-    return Record(event.seq, event.kind, "", "", event.at, event.received, {}, rev=ERASED_REV)
+    at, received = in_ms(event.at), in_ms(event.received)
+    return Record(event.seq, event.kind, "", "", at, received, {}, rev=ERASED_REV)
 
 
 def erasure_body(body: Mapping[str, Any], seq_of: Callable[[str], int | None]) -> dict[str, Any]:

@@ -39,7 +39,6 @@ def encode(receipt: Receipt) -> bytes:
         "r": [[one.seq, str(one.reason), one.detail] for one in receipt.refused],
         "p": [bytes.fromhex(photo) for photo in receipt.photos],
         "d": list(receipt.dictionaries),
-        "b": receipt.bundles,
         "t": receipt.time_s,
     }
     data = dump({key: value for key, value in said.items() if value or key in "hns"})
@@ -98,7 +97,6 @@ def _decode(data: bytes) -> Receipt:
         refused=tuple(map(_refused, _list(said.get("r", [])))),
         photos=tuple(map(_photo, _list(said.get("p", [])))),
         dictionaries=tuple(whole(one, 0, 255) for one in _list(said.get("d", []))),
-        bundles=whole(said.get("b", 0), 0),
         time_s=_time(said.get("t", 0.0)),
     )
 

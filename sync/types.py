@@ -42,6 +42,11 @@ def in_ms(instant: Instant) -> Instant:
     return replace(instant, utc_s=round(instant.utc_s, 3))
 
 
+def in_s(instant: Instant) -> Instant:
+    """The moment in whole seconds: enough to tell how far a clock is off."""
+    return replace(instant, utc_s=float(round(instant.utc_s)))
+
+
 @dataclass(frozen=True, slots=True)
 class Stream:
     """One numbering of one node's events.
@@ -129,7 +134,7 @@ class Receipt:
 
     ``seq``: all events of the stream up to it.  ``photos``: SHA-256 of those of the batch's photos
     that the hub has whole.  ``dictionaries``: versions that it can decode, newest first.
-    ``bundles``: number of bundles offered that the node has not reported.  ``time_s``: its clock.
+    ``time_s``: its clock.
     """
 
     hub: str
@@ -139,5 +144,4 @@ class Receipt:
     refused: tuple[Refused, ...] = ()
     photos: tuple[str, ...] = ()
     dictionaries: tuple[int, ...] = ()
-    bundles: int = 0
     time_s: float = 0.0

@@ -25,7 +25,7 @@ from sync.hub.app import create_hub, hub_of
 from sync.hub.settings import HubSettings
 from sync.hub.usb import take_stick
 from sync.keys import PublicKey
-from sync.types import ERASED_REV
+from sync.types import ERASED_REV, in_ms
 from tests.bad_line import BadLine, Fault
 from tests.boxes import Box, Farmer
 from tests.couriers import Courier, rendered
@@ -172,7 +172,7 @@ class World:
         tokens = frozenset(said.token for said in every)
         renditions = frozenset(r for said in every for r in (*said.renditions, *said.event.photos))
         place = folk.farmer.place
-        village.erased.append(Erased(noted.received.utc_s, tokens, renditions, place))
+        village.erased.append(Erased(in_ms(noted.received).utc_s, tokens, renditions, place))
         self.had -= tokens
         village.image = None  # what comes back then is a history of its own
         village.folk[village.folk.index(folk)] = Folk(village.box.add_farmer())
@@ -321,7 +321,11 @@ class World:
             epoch = max(epoch for epoch, base in bases if base < event.seq)
             row = there.get((epoch, event.seq))
             assert row is not None, f"{event.seq} of epoch {epoch} never arrived"
-            same = row.rev == ERASED_REV if event.erased else row.received_s == event.received.utc_s
+            same = (
+                row.rev == ERASED_REV
+                if event.erased
+                else row.received_s == in_ms(event.received).utc_s
+            )
             assert same, f"{event.seq} of epoch {epoch} is another one"
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from edge_app.bundles_node import bundles_of
 from edge_app.cli import main
 from edge_app.home import open_ground
 from edge_app.node import init_home
@@ -17,6 +18,8 @@ from edge_app.uplink_files import KEY, folder_of
 from field_data.files import HomeLock
 from sync.hub.app import Hub
 from sync.hub.enrolment import new_code
+from sync.stick import bundles_folder
+from tests.bundling import bundle, trusting
 from tests.hubs import ServedHub, hub_on, served, settings_in
 
 
@@ -65,7 +68,13 @@ def test_from_a_code_to_everything_sent(home: Path, hub: tuple[Hub, ServedHub]) 
     made = said(home, "run", "--hub", f"{server.url}/")
     assert (made["records"], made["reason"], made["left"]["waiting"]) == (4, "", 0)
     assert "4 records" in run(home, "status").output
+    assert "not set aside: 99" in run(home, "retry", "99").output
+    assert said(home, "retry") == {"again": []}
     assert run(home, "run", "--hub", "https://elsewhere.example.org").exit_code == 1
+    checked = CliRunner().invoke(main, ["check", "--home", str(home), "--json"])
+    [part] = [p for p in json.loads(checked.stdout)["parts"] if p["name"] == "hub"]
+    assert part["ok"]
+    assert "0 records wait" in part["detail"]
 
 
 def test_a_budget_ends_a_run_well_and_a_link_that_is_away_does_not(
@@ -99,6 +108,20 @@ def test_a_stick_by_command_line(home: Path, hub: tuple[Hub, ServedHub], tmp_pat
     assert told.exit_code == 0, told.output
     assert said(home, "usb", "import", str(stick))["records"] == 3
     assert said(home, "status")["waiting"] == 0
+
+
+def test_a_stick_brings_bundles_too(home: Path, hub: tuple[Hub, ServedHub], tmp_path: Path) -> None:
+    parts, server = hub
+    said(home, "enrol", "--hub", server.url, "--code", new_code(parts.database, "A", "B"))
+    trusting(home)
+    bundles = bundles_folder(tmp_path / "stick")
+    bundles.mkdir(parents=True)
+    bundle(tmp_path, 3).rename(bundles / "cards.ghb")
+    assert said(home, "usb", "import", str(tmp_path / "stick"))["already"] is False
+    assert bundles_of(home).slots.get("advice", "souss").active == 3
+    assert said(home, "usb", "import", str(tmp_path / "stick"))["already"] is True
+    (bundles / "bad.ghb").write_bytes(b"bad")
+    assert run(home, "usb", "import", str(tmp_path / "stick")).exit_code != 0
 
 
 def test_renewal_waits_until_the_server_is_stopped(home: Path) -> None:

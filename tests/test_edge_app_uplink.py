@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from edge_app.agent.intake import state_of
 from edge_app.settings import Settings
@@ -14,8 +15,10 @@ from edge_app.uplink import Uplinks
 from edge_app.uplink_health import hub_part
 from edge_app.uplink_job import Schedule, in_hours, month_left, send_once, sending
 from edge_app.uplink_words import STOPPED
+from field_data.clock import now
 from field_data.people import Role
 from field_data.uplinks import Uplink
+from sync.hub.tables import NODES
 from tests.people import Staff
 from tests.sending import World, world
 from tests.village import jpeg
@@ -75,6 +78,15 @@ def test_the_job_sends_and_says_so_and_stops_for_the_month(here: World) -> None:
     assert send_once(ground)
     assert len(here.rows()) == 1
     assert here.node.uplinks.status().last["reason"] == "month_spent"
+
+
+def test_a_node_with_nothing_to_say_is_heard_once_a_day(here: World) -> None:
+    assert here.node.send().bytes_up > 0
+    with here.hub.database.reading() as connection:
+        assert connection.execute(select(NODES.c.heard_s)).scalar_one() is not None
+    assert here.node.send().bytes_up == 0
+    here.node.uplinks.uplink().keep(heard_s=now().utc_s - 90_000)
+    assert here.node.send().bytes_up > 0
 
 
 def test_the_bell_lets_a_running_node_send_at_once(here: World) -> None:

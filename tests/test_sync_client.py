@@ -366,7 +366,7 @@ def test_a_photo_gets_through_a_line_that_breaks_all_the_time(here: World) -> No
     with BreakingLine(30_000) as line:
         through(here, line)
         for _ in range(10):
-            resting = Patience(attempts=8, base_s=0.5, chance=lambda: 1.0)
+            resting = Patience(attempts=8, base_s=1.0, chance=lambda: 1.0)
             if not here.node.uplinks.run(patience=resting).reason:
                 break
     assert line.breaks >= 3

@@ -21,6 +21,7 @@ import pytest
 from click.testing import CliRunner
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import insert
 
 from edge_app.cli import main
 from models.labelled import check_photos, read_rows
@@ -29,6 +30,7 @@ from sync.hub.export import FORMATS, chunks
 from sync.hub.export_query import What, Wish
 from sync.hub.people_grants import EVERYTHING, Role
 from sync.hub.photos import Photos, Upload, blob_name
+from sync.hub.tables import PHOTOS
 from tests.hub_records import MAY_S, Records, client_of, everything
 from tests.hubs import settings_in
 
@@ -254,6 +256,20 @@ def test_a_photo_that_comes_after_its_record_is_pulled(
     uploads.append(node, sha, 5, data[5:])
     [come] = client.get(again).get_json()["records"]
     assert (come["id"], come["properties"]["rendition"]) == (f"{id}.{photo}", sha)
+
+
+def test_the_best_that_is_here_of_a_photo_is_given(records: Records, client: FlaskClient) -> None:
+    """A stick brings the kept photo itself, after which no middle size is sent any more."""
+    node = records.node("Coop", "Gharb")
+    photo = records.photo(node, 1, "original")
+    original = records.rendition_of(photo)
+    records.scouting(node, photos=[photo])
+    row = {"node": node, "sha256": "a" * 64, "photo": photo, "rendition": "thumb", "length": 9,
+           "offset": 9, "whole_s": 1.0}  # fmt: skip
+    with records.hub.database.writing() as db:
+        db.execute(insert(PHOTOS), [row])
+    (told,) = client.get("/export/photos.geojson").get_json()["features"]
+    assert told["properties"]["rendition"] == original
 
 
 def test_photos_need_an_agronomist(app: Flask, records: Records) -> None:

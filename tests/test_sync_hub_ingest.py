@@ -303,3 +303,25 @@ def test_the_database_agrees_about_the_kinds(any_hub: Hub) -> None:
     assert (round(row["lon"], 6), round(row["lat"], 6)) == (-7.45, 33.25)
     with any_hub.database.reading() as connection:
         assert connection.execute(text("select kind from events")).scalar() == "field"
+
+
+def test_an_erasure_may_name_more_than_a_statement_holds(any_hub: Hub) -> None:
+    node, most = Node().enrolled(any_hub), 35_000
+    ingest(any_hub, node.batch(record(1), record(2)))
+    photos = [f"{number:064x}" for number in range(2_000)]
+    receipt = ingest(any_hub, node.batch(erasure(most, list(range(2, most)), photos)))
+    assert receipt.refused == ()
+    found = rows(any_hub, node)
+    assert len(found) == most
+    assert [seq for (_, seq), row in found.items() if row["rev"] < ERASED_REV] == [1, most]
+
+
+def test_what_was_set_aside_goes_when_a_later_revision_stands(any_hub: Hub) -> None:
+    """It tells an exact place, maybe, which the revision no longer does."""
+    node = Node().enrolled(any_hub)
+    ingest(any_hub, node.batch(record(1), record(2)))
+    other = {"form": "pest", "values": {}, "place": {"lon": -7.123456, "lat": 33.654321}}
+    ingest(any_hub, node.batch(record(1, body=other), record(2, body=other)))
+    ingest(any_hub, node.batch(record(1, rev=1, coarse=True), last=2))
+    with any_hub.database.reading() as connection:
+        assert connection.execute(select(REFUSED.c.seq)).scalars().all() == [2]

@@ -20,7 +20,8 @@ from waitress.server import create_server
 
 from sync.hub.api_openapi import CONFORMANCE
 from sync.hub.app import create_hub, hub_of
-from sync.hub.export_query import Cursor, What
+from sync.hub.export_query import Cursor, What, Wish
+from sync.hub.pages_figures import counts
 from sync.hub.people_grants import Role
 from sync.hub.settings import HubSettings
 from tests.hub_records import MAY_S, Records, client_of, everything, token_for
@@ -80,6 +81,18 @@ def test_only_what_stands_is_a_feature(records: Records, client: FlaskClient) ->
     assert one["geometry"] == {"type": "Point", "coordinates": [-7.5, 33.5]}
     assert one["properties"]["place_precision_m"] == 8.0
     assert one["properties"]["at_utc"] == "2026-05-01T09:00:00.000Z"
+
+
+def test_a_clock_that_is_far_off_breaks_no_list(records: Records, client: FlaskClient) -> None:
+    node = records.node("Coop", "Gharb")
+    records.scouting(node)
+    records.scouting(node, at_s=1e300)
+    records.scouting(node, at_s=-1e300)
+    collections = client.get("/ogc/collections").get_json()["collections"]
+    assert collections[0]["extent"]["temporal"]["interval"] == [[None, None]]
+    assert len(features(client, ITEMS)) == 3
+    total, by = counts(records.hub.database, Wish(What.OBSERVATIONS), [everything()])
+    assert (total, by["week"]) == (3, [("2026-04-27", 1)])
 
 
 def test_a_coarse_place_says_so(records: Records, client: FlaskClient) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import itertools
 import re
 import time
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -199,6 +201,32 @@ def test_a_session_needs_the_password_its_own_forms_and_ends(app: Flask) -> None
         logins = db.execute(select(AUDIT.c.action).where(AUDIT.c.person == person.id)).scalars()
     assert secrets.startswith("$argon2id$")
     assert "login" in logins.all()
+
+
+def test_behind_a_proxy_links_and_cookies_are_those_of_https(tmp_path: Path) -> None:
+    app = create_hub(replace(settings_in(tmp_path), proxies=1))
+    said = {"X-Forwarded-For": "192.0.2.7", "X-Forwarded-Proto": "https",
+            "X-Forwarded-Host": "hub.example.org"}  # fmt: skip
+    page = app.test_client().get("/login", headers=said)
+    assert "; Secure" in page.headers["Set-Cookie"]
+    links = client_of(app, everything()).get("/ogc/", headers=said).get_json()["links"]
+    assert {link["href"].partition("/ogc")[0] for link in links} == {"https://hub.example.org"}
+    hub_of(app).database.close()
+
+
+@pytest.mark.parametrize("url", ["/export/observations.csv", "/pull/photos", "/ogc/collections"])
+def test_no_cache_keeps_what_was_pulled(app: Flask, url: str) -> None:
+    answer = client_of(app, everything(), name=f"Reader of {url}").get(url)
+    assert (answer.status_code, answer.headers["Cache-Control"]) == (200, "no-store")
+
+
+def test_no_name_that_is_typed_breaks_the_login(any_hub: Hub) -> None:
+    people = People(any_hub.database, itertools.count(1e6, 1e6).__next__)
+    for name in ("a\0b", "\0", "x" * 5000):
+        with pytest.raises(PersonError, match="no such"):
+            people.login(name, PASSWORD)
+    people.add("Zineb")
+    assert people.new_token("Zineb", "a\0b").startswith("ghalla_")
 
 
 def test_only_ones_own_path_follows_a_login(app: Flask) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -222,3 +223,38 @@ def test_nothing_is_left_over_when_uploads_race(sqlite_hub: Hub) -> None:
         assert connection.execute(select(PHOTO_PARTS)).all() == []
         assert connection.execute(select(DOOMED)).all() == []
         assert connection.execute(select(PHOTOS.c.whole_s)).scalar_one() is not None
+
+
+def test_whoever_is_late_does_not_overwrite_a_whole_photo(
+    sqlite_hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node, data = Node().enrolled(sqlite_hub), b"1234567890"
+    photos, faster = Photos(sqlite_hub), Photos(sqlite_hub)
+    photos.begin(Upload(node.id, sha(data), PHOTO, "view", 10))
+    photos.append(node.id, sha(data), 0, data[:4])
+    photos._keep_part(node.id, sha(data), 4, data[4:])
+    put = sqlite_hub.blobs.put_pieces
+
+    def late(name: str, pieces: object) -> None:
+        monkeypatch.setattr(sqlite_hub.blobs, "put_pieces", put)
+        faster.complete(node.id, sha(data))  # and removes the parts
+        put(name, pieces)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(sqlite_hub.blobs, "put_pieces", late)
+    photos.complete(node.id, sha(data))
+    assert sqlite_hub.blobs.get(blob_name(node.id, sha(data))) == data
+    assert sqlite_hub.blobs.names() == [blob_name(node.id, sha(data))]
+
+
+def test_pieces_that_break_off_leave_what_was_there(sqlite_hub: Hub, s3_server: S3) -> None:
+    def broken() -> Iterator[bytes]:
+        yield b"half"
+        raise HubError(Refusal.DAMAGED, "no more of it")
+
+    big = Blobs(s3_server.new_bucket())
+    for blobs in (sqlite_hub.blobs, big):
+        blobs.put_pieces("photos/one", [b"the ", b"whole"])
+        with pytest.raises(HubError, match="no more"):
+            blobs.put_pieces("photos/one", broken())
+        assert blobs.get("photos/one") == b"the whole"
+    big.close()

@@ -290,3 +290,12 @@ def test_pesticide_harm_and_pests_to_be_reported_are_alerts(node: SendingNode) -
     assert "LIBEAS" in _to_report()
     assert _is_alert(node.see(condition="LIBEAS"))
     assert not _is_alert(node.see(condition="PHYTIN"))
+
+
+def test_times_travel_no_finer_than_clocks_are(node: SendingNode) -> None:
+    node.see()
+    segment = node.uplinks.departures(node.uplinks.uplink()).next(10)
+    assert segment is not None
+    (record,) = segment.batch.records
+    assert record.received.utc_s == round(record.received.utc_s, 3)
+    assert segment.batch.sent.utc_s.is_integer()

@@ -222,7 +222,6 @@ some_receipts = st.builds(
     ).map(tuple),
     photos=st.lists(st.binary(min_size=32, max_size=32).map(bytes.hex), max_size=3).map(tuple),
     dictionaries=st.sampled_from([(), (0,), (2, 1, 0)]),
-    bundles=counts,
     time_s=st.floats(0, 1e11),
 )
 
@@ -264,7 +263,7 @@ def test_a_changed_foreign_or_odd_receipt_is_refused() -> None:
 @settings(deadline=None, max_examples=300)
 @given(data=st.binary(max_size=100), at=st.integers(0, 60), byte=st.integers(0, 255))
 def test_any_bytes_are_a_receipt_or_damaged(data: bytes, at: int, byte: int) -> None:
-    good = receipts.encode(Receipt("h", scouting_batch(1).stream.node, 1, 9, bundles=2, time_s=3.0))
+    good = receipts.encode(Receipt("h", scouting_batch(1).stream.node, 1, 9, time_s=3.0))
     for each in (data, good[:at] + bytes([byte]) + good[at + 1 :]):
         with suppress(PublisherError):
             receipts.decode(each)

@@ -19,12 +19,20 @@ GEOJSON = "application/geo+json"
 def guarded(blueprint: Blueprint) -> None:
     """Nobody unknown comes in, and every refusal is JSON with a code and a reason."""
     blueprint.before_request(_known)
+    blueprint.after_request(_not_kept)
     blueprint.register_error_handler(GhallaError, _refused)
     blueprint.register_error_handler(HTTPException, _http)
 
 
 def _known() -> None:
     must_be_known()
+
+
+def _not_kept(response: Response) -> Response:
+    """No cache keeps what an erasure could then not reach."""
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
 
 
 def _refused(error: GhallaError) -> tuple[Response, int]:

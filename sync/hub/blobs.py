@@ -54,12 +54,14 @@ class Blobs:
             write_atomic(self._folder / name, data)
 
     def put_pieces(self, name: str, pieces: Iterable[bytes]) -> None:
-        """As `put`, without holding all of it in memory."""
+        """As `put`, without holding all of it in memory.
+
+        What ``pieces`` raises comes through, and what was there under that name stays.
+        """
         _check(name)
         with self._named():
             if self._folder is None:
-                with self._fs.open(self._path(name), "wb") as file:
-                    _write(file, pieces)
+                _write_object(self._fs.open(self._path(name), "wb", autocommit=False), pieces)
                 return
             make_folder((self._folder / name).parent)
             with replacing(self._folder / name) as file:
@@ -158,6 +160,17 @@ def _write(file: Any, pieces: Iterable[bytes]) -> None:
     """Write the pieces one after the other."""
     for piece in pieces:
         file.write(piece)
+
+
+def _write_object(file: Any, pieces: Iterable[bytes]) -> None:
+    """The object is there when all of it was written; closing alone would keep half of it, too."""
+    try:
+        with file:
+            _write(file, pieces)
+    except BaseException:
+        file.discard()
+        raise
+    file.commit()
 
 
 def _check(name: str) -> None:

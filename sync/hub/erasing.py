@@ -6,14 +6,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, select, tuple_
+from sqlalchemy import ColumnElement, Connection, delete, select
 
 from field_data.events import Kind
 from sync.hub.blob_removal import doom, insert_or_leave
-from sync.hub.event_store import held, photos_in_use
+from sync.hub.event_store import batched, drop_refused, held, photos_in_use
 from sync.hub.rows import Key, Row, empty_row, key_of
 from sync.hub.streams import Numbering
-from sync.hub.tables import ERASED_PHOTOS, EVENTS, PHOTO_PARTS, PHOTOS, REFUSED
+from sync.hub.tables import ERASED_PHOTOS, EVENTS, PHOTO_PARTS, PHOTOS
 from sync.types import ERASED_REV, RecordBatch
 
 _SHA256_LETTERS = 64
@@ -43,10 +43,8 @@ class Gone:
             connection.execute(delete(ERASED_PHOTOS).where(c.node == node, c.photo.in_(named)))
         for row in before.values():
             self.photos |= set(row["photos"]) - named
-        self.keys |= {key for key, row in written.items() if row["rev"] == ERASED_REV}
-        if self.keys:
-            where = tuple_(REFUSED.c.epoch, REFUSED.c.seq).in_(self.keys)
-            connection.execute(delete(REFUSED).where(REFUSED.c.node == node, where))
+        # What was set aside may tell more than the later revision does.
+        drop_refused(connection, node, self.keys | {k for k, row in written.items() if row["rev"]})
         if not self.photos:
             return False
         return _remove_photos(connection, node, self.photos - set(photos_in_use(connection, node)))
@@ -96,17 +94,21 @@ def _elsewhere(
     """The same records of other epochs, and what of the subjects only other epochs know."""
     names = {f"{epoch}:{seq}" for epoch, seq in keys}
     names |= {row["same_as"] for row in rows.values() if row["same_as"]}
-    found = _rows(connection, node, EVENTS.c.same_as.in_(names))
+    found = _rows(connection, node, EVENTS.c.same_as, names)
     found |= held(connection, node, [key_of(name) for name in names])
-    orphans = _rows(connection, node, EVENTS.c.subject.in_(subjects - {""}))
+    orphans = _rows(connection, node, EVENTS.c.subject, subjects - {""})
     return found | {key: row for key, row in orphans.items() if numbers.owner(key[1]) != key[0]}
 
 
-def _rows(connection: Connection, node: str, where: ColumnElement[bool]) -> dict[Key, Row]:
-    rows = connection.execute(
-        select(EVENTS).where(EVENTS.c.node == node, EVENTS.c.rev < ERASED_REV, where)
-    )
-    return {(row["epoch"], row["seq"]): dict(row) for row in rows.mappings()}
+def _rows(
+    connection: Connection, node: str, column: ColumnElement[Any], values: Iterable[str]
+) -> dict[Key, Row]:
+    stands = select(EVENTS).where(EVENTS.c.node == node, EVENTS.c.rev < ERASED_REV)
+    found: dict[Key, Row] = {}
+    for some in batched(values):
+        rows = connection.execute(stands.where(column.in_(some))).mappings()
+        found |= {(row["epoch"], row["seq"]): dict(row) for row in rows}
+    return found
 
 
 def _remove_photos(connection: Connection, node: str, photos: set[str]) -> bool:
@@ -114,6 +116,11 @@ def _remove_photos(connection: Connection, node: str, photos: set[str]) -> bool:
         return False
     rows = [{"node": node, "photo": photo} for photo in photos]
     connection.execute(insert_or_leave(connection, ERASED_PHOTOS), rows)
+    gone = [_remove_some(connection, node, some) for some in batched(photos)]
+    return any(gone)
+
+
+def _remove_some(connection: Connection, node: str, photos: list[str]) -> bool:
     c, p = PHOTOS.c, PHOTO_PARTS.c
     mine = (c.node == node, c.photo.in_(photos))
     renditions = list(connection.execute(select(c.sha256).where(*mine)).scalars())

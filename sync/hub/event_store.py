@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import groupby
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, select, text, update
+from sqlalchemy import Connection, Table, delete, select, text, update
 from sqlalchemy.dialects import sqlite
 
 from sync.hub.rows import Key, Row
-from sync.hub.tables import ARRIVALS, EVENTS
+from sync.hub.tables import ARRIVALS, EVENTS, REFUSED
 from sync.types import ERASED_REV
 
+T = TypeVar("T")
 _COLUMNS = [column.name for column in EVENTS.columns]
 _KEY = ("node", "epoch", "seq")
 # A record that is superseded stays so when a new revision of it comes.
@@ -31,15 +32,24 @@ def next_arrivals(connection: Connection, count: int) -> int:
 def held(connection: Connection, node: str, keys: Collection[Key]) -> dict[Key, Row]:
     """The rows of those numbers that are here."""
     found: dict[Key, Row] = {}
-    for epoch, group in groupby(sorted(keys), key=lambda key: key[0]):
-        for seqs in _batched([seq for _, seq in group]):
-            rows = connection.execute(
-                select(EVENTS).where(
-                    EVENTS.c.node == node, EVENTS.c.epoch == epoch, EVENTS.c.seq.in_(seqs)
-                )
-            )
-            found |= {(row["epoch"], row["seq"]): dict(row) for row in rows.mappings()}
+    for where in _named(EVENTS, node, keys):
+        rows = connection.execute(select(EVENTS).where(*where))
+        found |= {(row["epoch"], row["seq"]): dict(row) for row in rows.mappings()}
     return found
+
+
+def drop_refused(connection: Connection, node: str, keys: Collection[Key]) -> None:
+    """Forget what was set aside of those numbers."""
+    for where in _named(REFUSED, node, keys):
+        connection.execute(delete(REFUSED).where(*where))
+
+
+def _named(table: Table, node: str, keys: Collection[Key]) -> Iterator[tuple[Any, ...]]:
+    """Conditions that together hold for those numbers of a node."""
+    c = table.c
+    for epoch, group in groupby(sorted(keys), key=lambda key: key[0]):
+        for seqs in batched(seq for _, seq in group):
+            yield c.node == node, c.epoch == epoch, c.seq.in_(seqs)
 
 
 def write(connection: Connection, rows: list[Row], first_arrival: int) -> None:
@@ -75,8 +85,9 @@ def photos_in_use(connection: Connection, node: str) -> Iterator[str]:
         yield from photos
 
 
-def _batched(seqs: Iterable[int]) -> Iterator[list[int]]:
-    things = list(seqs)
+def batched(values: Iterable[T]) -> Iterator[list[T]]:
+    """As many at a time as one statement may name on either database."""
+    things = list(values)
     for at in range(0, len(things), _MOST_IN):
         yield things[at : at + _MOST_IN]
 

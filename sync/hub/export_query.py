@@ -19,6 +19,7 @@ from sqlalchemy import (
     String,
     Text,
     and_,
+    case,
     cast,
     func,
     literal,
@@ -294,12 +295,11 @@ def _photo() -> ColumnElement[str]:
 
 
 def rendition() -> ColumnElement[Any]:
-    """The SHA-256 of the best rendition that is here whole: view, else thumb, else original."""
+    """The SHA-256 of the best rendition that is here whole: view, else original, else thumb."""
     whole = (PHOTOS.c.photo == cast(SHOT.c.value, String)) & PHOTOS.c.whole_s.isnot(None)
     best = select(PHOTOS.c.sha256).where(whole, PHOTOS.c.node == EVENTS.c.node)
-    return (
-        best.order_by(PHOTOS.c.rendition.desc()).limit(1).correlate(EVENTS, SHOT).scalar_subquery()
-    )
+    order = case({"view": 0, "original": 1}, value=PHOTOS.c.rendition, else_=2)
+    return best.order_by(order).limit(1).correlate(EVENTS, SHOT).scalar_subquery()
 
 
 def query(wish: Wish, grants: Sequence[Grant]) -> Select[Any]:

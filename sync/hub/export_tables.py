@@ -30,7 +30,7 @@ Geometry = Point | list[Point] | None
 CELL_M = 1000
 _SHA = re.compile(r"[0-9a-f]{64}")
 AT_ONCE = 5000
-_EARLIEST_S, _LATEST_S = -2_208_988_800.0, 4_102_444_800.0  # 1900 to 2100: what tables can hold
+EARLIEST_S, LATEST_S = -2_208_988_800.0, 4_102_444_800.0  # 1900 to 2100: what tables can hold
 
 
 class Block:
@@ -79,7 +79,7 @@ class Col:
 
 
 def _moment(seconds: float) -> float | None:
-    return seconds if _EARLIEST_S < seconds < _LATEST_S else None
+    return seconds if EARLIEST_S < seconds < LATEST_S else None
 
 
 def _text(value: Any) -> str | None:
@@ -366,10 +366,12 @@ def rows(database: Database, wish: Wish, grants: Sequence[Grant]) -> Iterator[An
 
 
 def shown(cell: Cell, kind: str) -> Cell:
-    """The cell as text formats write it: moments as RFC 3339 in UTC."""
+    """The cell as text formats write it: moments as RFC 3339 in UTC, None for no real one."""
     if kind != "moment" or not isinstance(cell, int | float):
         return cell
-    moment = datetime.datetime.fromtimestamp(cell, datetime.UTC)
+    if (seconds := _moment(cell)) is None:
+        return None
+    moment = datetime.datetime.fromtimestamp(seconds, datetime.UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

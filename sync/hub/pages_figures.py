@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, cast, func, select
+from sqlalchemy import BigInteger, ColumnElement, case, cast, func, select
 
 from field_data.reviews import Label, Review, blind_pair
 from models.agreement import Agreement, agreement, by_group
 from sync.hub.database import Database
 from sync.hub.export_labelled import review_in
 from sync.hub.export_query import What, Wish, conditions, filters
-from sync.hub.export_tables import rows
+from sync.hub.export_tables import EARLIEST_S, LATEST_S, rows
 from sync.hub.people_grants import Grant, may_see
 from sync.hub.tables import EVENTS, NODES, REFUSED
 
@@ -32,7 +32,8 @@ def counts(
 
     Weeks are named by their Monday, the last `MOST_WEEKS` with records in order of time.
     """
-    week = (cast(EVENTS.c.at_s, BigInteger) - _FIRST_MONDAY_S) // _WEEK_S
+    real = case((EVENTS.c.at_s.between(EARLIEST_S, LATEST_S), EVENTS.c.at_s))  # some clocks dream
+    week = (cast(real, BigInteger) - _FIRST_MONDAY_S) // _WEEK_S
     columns = filters(wish.what)
     by: dict[str, ColumnElement[Any]] = {
         "node": NODES.c.name, "form": EVENTS.c.form, "crop": columns["crop"],
@@ -48,7 +49,11 @@ def counts(
             asked = select(column, number).select_from(tables).where(*where).group_by(column)
             asked = asked.order_by(number.desc()).limit(MOST_GROUPS)
             found[name] = [(str(key), n) for key, n in db.execute(asked) if key]
-        asked = select(week.label("week"), func.count()).select_from(tables).where(*where)
+        asked = (
+            select(week.label("week"), func.count())
+            .select_from(tables)
+            .where(*where, real.isnot(None))
+        )
         asked = asked.group_by("week").order_by(week.desc()).limit(MOST_WEEKS)
         found["week"] = [(_monday(key), n) for key, n in reversed(db.execute(asked).all())]
     return total, found

@@ -141,7 +141,8 @@ class People:
         person, now = self.named(name), self._clock()
         token = f"ghalla_{random.token_urlsafe(32)}"
         digest = _digest(token)
-        row = {"sha256": digest, "person": person.id, "name": purpose[:80], "made_s": now,
+        row = {"sha256": digest, "person": person.id, "made_s": now,
+               "name": purpose[:80].replace("\0", " "),
                "expires_s": now + days * _DAY_S}  # fmt: skip
         with self._database.writing() as db:
             db.execute(insert(TOKENS).values(row))
@@ -245,7 +246,8 @@ def _digest(text: str) -> str:
 
 
 def _row_named(db: Connection, name: str) -> Any:
-    here = (PEOPLE.c.key == name_key(name)[:80]) & PEOPLE.c.ended_s.is_(None)
+    key = name_key(name)[:80].replace("\0", " ")  # which PostgreSQL keeps in no text
+    here = (PEOPLE.c.key == key) & PEOPLE.c.ended_s.is_(None)
     return db.execute(select(PEOPLE).where(here)).one_or_none()
 
 

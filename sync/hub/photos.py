@@ -190,21 +190,29 @@ class Photos:
             mine = (p.node == node, p.sha256 == sha256)
             names = connection.execute(select(p.blob).where(*mine).order_by(p.offset)).scalars()
             parts = list(names)
-        digest = hashlib.sha256()
-        for piece in self._pieces(parts):
-            digest.update(piece)
-        if digest.hexdigest() != sha256:
+        try:
+            self._hub.blobs.put_pieces(blob_name(node, sha256), self._pieces(parts, sha256))
+        except HubError as error:
             here = self._at(node, sha256)
             if here is not None and here[2]:
                 return  # another process was faster
-            self._throw_away(node, sha256)
-            raise HubError(Refusal.DAMAGED, "the bytes are not those of the name")
-        self._hub.blobs.put_pieces(blob_name(node, sha256), self._pieces(parts))
+            if error.code == Refusal.DAMAGED:
+                self._throw_away(node, sha256)
+            raise
         self._call_whole(node, sha256)
 
-    def _pieces(self, parts: list[str]) -> Iterator[bytes]:
+    def _pieces(self, parts: list[str], sha256: str) -> Iterator[bytes]:
+        """The bytes of the parts; raises ``damaged`` at their end when they are not of that name.
+
+        A part may be gone: another process puts them together, too, and was faster.
+        """
+        digest = hashlib.sha256()
         for name in parts:
-            yield self._hub.blobs.get(name) or b""  # gone: the hash will tell
+            piece = self._hub.blobs.get(name) or b""
+            digest.update(piece)
+            yield piece
+        if digest.hexdigest() != sha256:
+            raise HubError(Refusal.DAMAGED, "the bytes are not those of the name")
 
     def _call_whole(self, node: str, sha256: str) -> None:
         with self._hub.database.writing() as connection:

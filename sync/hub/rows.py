@@ -15,6 +15,8 @@ from sync.types import ERASED_REV, Record
 # PostgreSQL keeps no NUL in a text; as JSON writes it, and not where somebody typed those letters.
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 _MOST_BODY = 256 << 10
+# An erasure names all that is to go, and must not be set aside.
+_MOST_ORDER = 8 << 20
 _MOST_NAME = 64
 # What a consent makes coarse: left out when records of two epochs are compared.
 _PLACES = ("place", "boundary", "area_ha")
@@ -43,7 +45,8 @@ def row_of(record: Record, node: str, epoch: int) -> Row:
         text = _words(row)
     except (TypeError, ValueError, RecursionError) as error:
         raise UnkeptError(f"not JSON: {error}") from error
-    if len(text) > _MOST_BODY or _NUL.search(text):
+    most = _MOST_ORDER if record.kind is Kind.ERASURE else _MOST_BODY
+    if len(text) > most or _NUL.search(text):
         raise UnkeptError("text with NUL, or too much of it")
     if (record.supersedes or 0) >= record.seq:
         raise UnkeptError("it corrects a later record")

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from sync.hub.app import create_hub, hub_of
 from sync.hub.settings import HubSettings
+from sync.types import in_ms
 from tests.bad_line import Asked, BadLine, Got
 from tests.boxes import Box
 from tests.couriers import Courier
@@ -124,7 +125,7 @@ class NodeSends:
         verdict.want("no more than was said", len(rows) == len(events))
         whole = view.whole_photos()
         for event in events:
-            same = there.get(event.seq) == event.received.utc_s
+            same = there.get(event.seq) == in_ms(event.received).utc_s
             verdict.want(f"event {event.seq} at the hub", same)
             for photo in event.photos:
                 arrived = whole.get(photo) == {"thumb", "view"}
