@@ -84,7 +84,7 @@ def _settle(bundles: NodeBundles, name: str, slot: Slot) -> None:
         return
     why = life.refused.get(version)
     if why is not None:
-        bundles.fall("model", name, Why(why.code, why.reason))
+        bundles.fall("model", name, slot.active, Why(why.code, why.reason))
     else:  # the keeper chose another one
         bundles.slots.change("model", name, rolled_back)
         bundles.reports.add(ROLLED_BACK, "model", name, slot.active, slot.digest, "by_keeper")

@@ -142,7 +142,7 @@ class NodeBundles:
             self.slots.keep(folder, bundle.signed)
             self.slots.use(bundle.signed)
         if manifest.kind == "windows":  # nothing can crash: they are numbers in the archive
-            self.confirm(manifest.kind, manifest.name)
+            self.confirm(manifest.kind, manifest.name, manifest.version)
 
     def _import_windows(self, folder: Path) -> None:
         from edge_app.cli_packs import import_windows
@@ -171,18 +171,22 @@ class NodeBundles:
             str(error),
         )
 
-    def confirm(self, kind: str, name: str) -> None:
-        """The version in use has proved itself."""
+    def confirm(self, kind: str, name: str, version: int) -> None:
+        """A version has proved itself; nothing happens when another one is in use by now."""
         slot = self.slots.get(kind, name)
-        if slot.trial:
-            self.slots.change(kind, name, partial(confirmed, version=slot.active))
-            self.reports.add(CONFIRMED, kind, name, slot.active, slot.digest)
+        if slot.trial and slot.active == version:
+            self.slots.change(kind, name, partial(confirmed, version=version))
+            self.reports.add(CONFIRMED, kind, name, version, slot.digest)
 
-    def fall(self, kind: str, name: str, why: Why) -> Slot:
-        """The version in use has failed: the one before it is used again, and that is reported."""
+    def fall(self, kind: str, name: str, version: int, why: Why) -> Slot:
+        """A version has failed: the one before it is used again, and that is reported.
+
+        Where another one came into use meanwhile, that one stays.
+        """
         slot = self.slots.get(kind, name)
-        after = self.slots.change(kind, name, partial(failed, version=slot.active, why=why))
-        self.reports.add(ROLLED_BACK, kind, name, slot.active, slot.digest, why.code, why.reason)
+        after = self.slots.change(kind, name, partial(failed, version=version, why=why))
+        digest = slot.digest if slot.seen == version else ""
+        self.reports.add(ROLLED_BACK, kind, name, version, digest, why.code, why.reason)
         return after
 
     def roll_back(self, kind: str, name: str) -> Slot:

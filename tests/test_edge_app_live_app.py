@@ -152,6 +152,32 @@ def test_what_fails_in_its_first_minutes_gives_way_while_people_read(
     assert live.bundles.reports.all()[-1].reason == "/en/ answers 500"
 
 
+@pytest.mark.parametrize("problem", [None, "/en/ answers 500"])
+def test_a_version_that_comes_during_a_round_is_not_judged_by_it(
+    live: LiveApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, problem: str | None
+) -> None:
+    live.bundles.take(bundle(tmp_path, 1))
+    live.look()
+    words = CARD.replace("Brought", "Better").encode()
+    better = bundle(tmp_path, 2, files={"cards/brought.toml": words})
+    rounds = [lambda: live.bundles.take(better)]
+    real = live_app.trouble_of
+
+    def trouble(app: Any, advice: Any) -> str | None:
+        if rounds:
+            rounds.pop()()
+            return problem
+        return real(app, advice)
+
+    monkeypatch.setattr(live_app, "trouble_of", trouble)
+    live.look_after(long_enough=True)
+    slot = live.bundles.slots.get("advice", "souss")
+    assert (slot.active, slot.trial) == (2, True)
+    assert set(slot.refused) == ({1} if problem else set())
+    live.look()
+    assert "Better by a bundle" in page(live, "/en/card/tomato-brought")[1]
+
+
 def test_a_card_that_breaks_a_page_is_found_by_the_round(live: LiveApp, tmp_path: Path) -> None:
     """No pretence: the template really fails."""
     live.bundles.take(bundle(tmp_path, 1))
