@@ -19,7 +19,7 @@ from edge_app.bundle_probes import PROBES
 from edge_app.settings import MB, read_settings
 from field_data.errors import GhallaError, KeeperError, PersonError, PublisherError
 from field_data.files import HomeLock, free_bytes
-from sync.bundle_manifest import Place, Signed, check_for, in_share, verify_manifest
+from sync.bundle_manifest import Manifest, Place, Signed, check_for, in_share, verify_manifest
 from sync.bundle_reports import CONFIRMED, INSTALLED, REFUSED, ROLLED_BACK, Reports
 from sync.roots import Root, root_of, update_root
 from sync.slots import BUNDLES, Slot, Slots, Why, check_newer, confirmed, failed, rolled_back
@@ -59,7 +59,7 @@ class NodeBundles:
         Raises:
             PublisherError: why it was refused, with a stable code; that is reported.
             KeeperError: ``no_root``, ``disk_full``, ``home_in_use`` by another installation.
-            PersonError: ``no_such_file``, ``bundle_waits`` (not in the rollout yet).
+            PersonError: ``no_such_file``, ``bundle_waits`` (does not come by itself).
         """
         from sync.bundle_file import open_bundle
 
@@ -79,16 +79,19 @@ class NodeBundles:
         Raises:
             KeeperError: ``no_root``.
         """
-        manifest = signed.manifest
         try:
             self._check(signed, self._root(), again=False)
         except PublisherError as error:
             if error.code not in _QUIET:
                 self._refuse(signed, error)
             return False
+        return self._comes_by_itself(signed)
+
+    def _comes_by_itself(self, signed: Signed) -> bool:
+        """Whether it is this node's turn; what the keeper rolled back has no further one."""
+        manifest = signed.manifest
         slot = self.slots.get(manifest.kind, manifest.name)
         mine = in_share(manifest, self.place.node, manifest.rollout)
-        # What the keeper rolled back does not come again by itself.
         return mine and manifest.version > slot.seen
 
     def _check(self, signed: Signed, root: Root, again: bool) -> bool:
@@ -112,8 +115,8 @@ class NodeBundles:
         try:
             if not self._check(signed, root, again):
                 return Taken(manifest.kind, manifest.name, manifest.version, signed.id, True)
-            if by_itself and not in_share(manifest, self.place.node, manifest.rollout):
-                raise PersonError("bundle_waits", "it is not this node's turn yet")
+            if by_itself and not self._comes_by_itself(signed):
+                raise PersonError("bundle_waits", "it is not this node's turn, or was rolled back")
             self._check_space(manifest.total)
             self._install(bundle)
         except PublisherError as error:
@@ -138,7 +141,7 @@ class NodeBundles:
             elif manifest.kind == "windows":
                 self._import_windows(folder)
             else:
-                PROBES[manifest.kind](self.home, folder, manifest.name)
+                _probe(self.home, folder, manifest)
             self.slots.keep(folder, bundle.signed)
             self.slots.use(bundle.signed)
         if manifest.kind == "windows":  # nothing can crash: they are numbers in the archive
@@ -222,6 +225,17 @@ class NodeBundles:
             for (kind, name), slot in sorted(self.slots.all().items())
         ]
         return {"root": signed.root.version if signed else None, "bundles": slots}
+
+
+def _probe(home: Path, folder: Path, manifest: Manifest) -> None:
+    """Whatever a probe stumbles over is the publisher's fault, but for what the system says."""
+    try:
+        PROBES[manifest.kind](home, folder, manifest.name)
+    except (GhallaError, OSError, MemoryError):
+        raise
+    except Exception as error:  # parsers raise a dozen types
+        why = f"{type(error).__name__}: {error}"
+        raise PublisherError("bundle_unhealthy", f"its probe failed: {why}") from error
 
 
 # Refused before anything was tried: the very same bundle may be good later, or is another's fault.
