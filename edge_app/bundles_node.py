@@ -26,7 +26,6 @@ from sync.slots import BUNDLES, Slot, Slots, Why, check_newer, confirmed, failed
 
 if TYPE_CHECKING:
     from sync.bundle_file import BundleFile
-    from sync.roots import SignedRoot
 
 # Faults that lie with this node: the bundle may come again.
 _OURS = (KeeperError, PersonError)
@@ -299,17 +298,29 @@ def on_stick(folder: Path) -> tuple[list[Path], list[Path]]:
 
 
 def take_all(
-    bundles: NodeBundles, folder: Path, each: Callable[[Path, Taken | GhallaError], None]
+    bundles: NodeBundles,
+    folder: Path,
+    each: Callable[[Path, Taken | GhallaError], None],
+    *,
+    again: bool = False,
 ) -> None:
-    """Take roots and then bundles from a folder; one that is refused does not stop the others."""
+    """Take roots and then bundles from a folder; one that is refused does not stop the others.
+
+    Raises:
+        PersonError: ``no_such_file``: there is neither.
+    """
     from sync.roots import read_chain
 
     roots, files = on_stick(folder)
-    chain: list[SignedRoot] = [signed for path in roots for signed in read_chain(path)]
-    if chain and root_of(bundles.home) is not None:
-        update_root(bundles.home, chain)
+    if not roots and not files:
+        raise PersonError("no_such_file", f"neither bundles nor roots in {folder}")
+    for path in roots if root_of(bundles.home) is not None else ():
+        try:
+            update_root(bundles.home, read_chain(path))
+        except PublisherError as error:
+            each(path, error)
     for path in files:
         try:
-            each(path, bundles.take(path))
+            each(path, bundles.take(path, again=again))
         except (PublisherError, *_OURS) as error:
             each(path, error)

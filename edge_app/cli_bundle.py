@@ -6,7 +6,7 @@ import json
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
@@ -131,7 +131,7 @@ def install(home: Path, again: bool, as_json: bool, source: Path) -> None:
             _say_taken(path, what, as_json)
 
         if source.is_dir():
-            take_all(bundles, source, told)
+            take_all(bundles, source, told, again=again)
         else:
             told(source, bundles.take(source, again=again))
         if failures:
@@ -225,8 +225,10 @@ def _say(said: dict[str, Any], as_json: bool, text: str) -> None:
     click.echo(json.dumps(said, ensure_ascii=False) if as_json else text)
 
 
-def check_package(home: Path, file: Path, unsigned: bool) -> None:
+def check_package(home: Path, file: Path, unsigned: bool, opened: IO[bytes]) -> None:
     """Whether a model package may be installed: signed, where the node has a root of trust.
+
+    ``opened`` is the package itself: another file may have its name by now.
 
     Raises:
         PublisherError: what :func:`sync.bundles.verify` says.
@@ -235,11 +237,10 @@ def check_package(home: Path, file: Path, unsigned: bool) -> None:
     from sync.roots import root_of
 
     signed = root_of(home)
-    if signed is None or unsigned or not file.is_file():
+    if signed is None or unsigned:
         return
     try:
-        with file.open("rb") as opened:
-            verify(file, opened, "model", signed.root.roles.get("model", {}))
+        verify(file, opened, "model", signed.root.roles.get("model", {}))
     except PublisherError as error:
         if error.code != "bundle_unsigned":
             raise

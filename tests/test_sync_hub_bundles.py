@@ -155,7 +155,8 @@ def test_a_report_counts_once_however_often_it_arrives(any_hub: Hub) -> None:  #
     "said",
     [None, {}, [1], [{}], [report("b", "exploded")], [report("b", "refused") | {"version": -1}],
      [report("b", "refused") | {"version": True}], [report("b", "refused")] * 501,
-     [report("b", "refused") | {"at_s": "soon"}], [report("b", "refused") | {"id": ""}]],
+     [report("b", "refused") | {"at_s": "soon"}], [report("b", "refused") | {"at_s": 10**400}],
+     [report("b", "refused") | {"id": ""}]],
 )  # fmt: skip
 def test_what_is_no_report_is_refused(sqlite_hub: Hub, said: Any) -> None:  # noqa: F811
     with sqlite_hub.database.writing() as connection, pytest.raises(PersonError) as error:
@@ -189,6 +190,18 @@ def test_a_hub_offers_only_what_a_publisher_signed(sqlite_hub: Hub, tmp_path: Pa
         assert error.value.code == code
     with sqlite_hub.database.reading() as connection:
         assert [each.sha256 for each in published(connection)] == [twice]
+
+
+def test_a_hub_offers_nothing_that_every_node_would_fetch_and_refuse(
+    sqlite_hub: Hub,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    head, rest = parts_of(bundle(tmp_path, 1))
+    harmed = put_together(tmp_path / "x.ghb", head, bytes([rest[0] ^ 1]) + rest[1:])
+    with pytest.raises(PublisherError) as error:
+        put(sqlite_hub, harmed)
+    assert error.value.code == "bundle_damaged"
+    put(sqlite_hub, bundle(tmp_path, 1))
 
 
 def test_a_hub_takes_roots_one_after_the_other(sqlite_hub: Hub) -> None:  # noqa: F811
