@@ -229,6 +229,22 @@ def test_a_model_that_answers_otherwise_after_the_switch_gives_way(
     assert (report.outcome, report.kind, report.code) == ("rolled_back", "model", "golden_differs")
 
 
+def test_a_lost_note_about_a_model_keeps_nobody_from_looking_after_the_rest(
+    live: LiveApp, tmp_path: Path, shipped: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = make_model(tmp_path / "made", "1.1.0", graph(seed=1))
+    path = bundle(tmp_path, 1, "model", "leaf", files=package(tmp_path, made))
+    _take_with(live.bundles, path, shipped, monkeypatch)
+    live.bundles.take(bundle(tmp_path, 1))
+    live.look()
+    (live.bundles.slots.folder_of("model", "leaf", 1) / "model.json").write_bytes(b"{")
+    monkeypatch.setattr(live_app, "trouble_of", lambda app, _: "x" if app is not live.app else None)
+    live.look_after(long_enough=False)
+    slots = live.bundles.slots
+    assert slots.get("model", "leaf").refused[1].code == "bundle_damaged"
+    assert slots.get("advice", "souss").refused[1].code == "bundle_unhealthy"
+
+
 def _turned(out: Any) -> Any:
     from dataclasses import replace
 
