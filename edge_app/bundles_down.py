@@ -134,6 +134,8 @@ def _one(bundles: NodeBundles, hub: Hub, offer: Offer, left: int | None, came: C
             return came
         taken = _taken(bundles, got.path)
     except (PublisherError, PersonError) as error:
+        if isinstance(error, PublisherError) and not error.details.get("reported"):
+            bundles.refuse(offer.signed, error)
         return replace(came, refused=(*came.refused, error.code))
     return replace(came, taken=(*came.taken, f"{taken.kind}/{taken.name} {taken.version}"))
 

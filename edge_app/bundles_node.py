@@ -82,7 +82,7 @@ class NodeBundles:
             self._check(signed, self._root(), again=False)
         except PublisherError as error:
             if error.code not in _QUIET:
-                self._refuse(signed, error)
+                self.refuse(signed, error)
             return False
         return self._comes_by_itself(signed)
 
@@ -119,7 +119,7 @@ class NodeBundles:
             self._check_space(manifest.total)
             self._install(bundle)
         except PublisherError as error:
-            self._refuse(signed, error)
+            self.refuse(signed, error)
             raise
         self.reports.add(INSTALLED, said.kind, said.name, said.version, said.bundle)
         return said
@@ -154,7 +154,7 @@ class NodeBundles:
             import_windows(self.home, file)
         pack.unlink()
 
-    def _refuse(self, signed: Signed, error: PublisherError) -> None:
+    def refuse(self, signed: Signed, error: PublisherError) -> None:
         """Report it; what failed only when it was tried here is not tried again by itself."""
         manifest = signed.manifest
         error.details["reported"] = True

@@ -323,6 +323,8 @@ def test_bytes_that_were_changed_on_the_way_are_refused_and_fetched_again(
     put(pair.hub, bundle(tmp_path, 1))
     pair.phone.harm = lambda data: b"x" + data[1:]
     assert come_down(pair.bundles, pair.phone).refused == ("bundle_damaged",)
+    assert pair.bundles.reports.all()[-1].code == "bundle_damaged"
+    assert not pair.bundles.reports.waiting(), "the hub has heard"
     pair.phone.harm = None
     assert come_down(pair.bundles, pair.phone).taken == ("advice/souss 1",)
 
