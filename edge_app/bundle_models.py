@@ -78,13 +78,17 @@ def settle_models(bundles: NodeBundles) -> None:
 def _settle(bundles: NodeBundles, name: str, slot: Slot) -> None:
     from models.registry import life_of
 
-    model, version = model_in(bundles.slots.folder_of("model", name, slot.active))
+    try:
+        model, version = model_in(bundles.slots.folder_of("model", name, slot.active))
+    except KeeperError as error:  # the model itself speaks on; its bundle is not known any more
+        bundles.fall("model", name, slot.active, Why("bundle_damaged", str(error)))
+        return
     life = life_of(bundles.home, model)
     if life.active == version:
         return
     why = life.refused.get(version)
     if why is not None:
-        bundles.fall("model", name, Why(why.code, why.reason))
+        bundles.fall("model", name, slot.active, Why(why.code, why.reason))
     else:  # the keeper chose another one
         bundles.slots.change("model", name, rolled_back)
         bundles.reports.add(ROLLED_BACK, "model", name, slot.active, slot.digest, "by_keeper")

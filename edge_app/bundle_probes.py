@@ -12,6 +12,7 @@ from pathlib import Path
 
 from edge_app.advice import AUDIO_TYPES, load_advice
 from edge_app.home_forms import forms_of
+from edge_app.i18n import OWN
 from edge_app.languages import LANGS
 from edge_app.settings import FILE, check_bundled
 from field_data.errors import PublisherError
@@ -26,6 +27,8 @@ _TAG = re.compile(r"<[^>]*>?")
 _SPAN = re.compile(r'<span lang="(ar|fr|en)" dir="(rtl|ltr)">|</span>')
 _CARDS = re.compile(r"(crops|common)\.toml|cards/[\w-]+\.toml")
 _SOUND = re.compile(rf"audio/[\w.-]+\.({'|'.join(AUDIO_TYPES)})")
+# Where a catalogue says none.
+_GETTEXTS_OWN = "nplurals=2; plural=(n != 1)"
 _FORM = re.compile(r"(old/)?[\w-]+\.toml")
 
 
@@ -86,15 +89,28 @@ def check_catalogue(path: Path, file: str) -> None:
         with path.open("rb") as opened:
             catalogue = gettext.GNUTranslations(opened)
         said = dict(catalogue._catalog)  # type: ignore[attr-defined]
+        rule = _rule(catalogue)
         forms = {catalogue.plural(n) for n in range(200)}  # type: ignore[attr-defined]
     except Exception as error:  # the parser of the standard library raises a dozen types
         raise PublisherError("bad_catalogue", f"{file}: no catalogue: {error}") from error
+    # It would stand for our own, and count the things in all our sentences.
+    if rule != _own_rule(file.split("/", maxsplit=1)[0]):
+        raise PublisherError("bad_catalogue", f"{file}: another rule of plurals: {rule[:200]}")
     for key, text in said.items():
         english, form = key if isinstance(key, tuple) else (key, 0)
         allowed = forms if isinstance(key, tuple) else {0}
         wrong = _wrong(english, text) if form in allowed and form < 6 else "no such plural"
         if wrong:
             raise PublisherError("bad_catalogue", f"{file}: {english[:80]!r}: {wrong}")
+
+
+def _rule(catalogue: gettext.NullTranslations) -> str:
+    """How a catalogue counts, without spaces."""
+    return re.sub(r"[\s;]", "", catalogue.info().get("plural-forms", _GETTEXTS_OWN))
+
+
+def _own_rule(lang: str) -> str:
+    return _rule(gettext.translation("messages", OWN, [lang], fallback=True))
 
 
 def _wrong(english: str, text: str) -> str | None:

@@ -15,9 +15,16 @@ from typing import Any, Protocol
 import cbor2
 
 from edge_app.bundle_place import note_place, place_of
-from edge_app.bundles_node import NodeBundles
+from edge_app.bundles_node import NodeBundles, Taken
 from edge_app.settings import MB, read_settings
-from field_data.errors import GhallaError, HubError, NetworkError, PublisherError
+from field_data.errors import (
+    GhallaError,
+    HubError,
+    KeeperError,
+    NetworkError,
+    PersonError,
+    PublisherError,
+)
 from sync.bundle_manifest import parse_head
 from sync.fetch import Offer, fetch, forget_others
 from sync.roots import SignedRoot, parse_signed, root_of, update_root
@@ -93,7 +100,7 @@ def come_down(bundles: NodeBundles, hub: Hub, most: int | None = None) -> Came:
 
     Raises:
         NetworkError: the link failed; what arrived is kept.
-        KeeperError: ``disk_full``.
+        KeeperError: ``disk_full`` and the like for one of them; the others were taken first.
         HubError: the hub refuses the node.
     """
     tell(bundles, hub)
@@ -102,14 +109,19 @@ def come_down(bundles: NodeBundles, hub: Hub, most: int | None = None) -> Came:
     said = _asked(hub, "/n/1/bundles")
     note_place(bundles.home, str(said.get("organisation", "")), str(said.get("region", "")))
     _newer_roots(bundles, hub, said.get("root", 0))
-    offers = _offers(said.get("bundles"))
+    offers = [each for each in _offers(said.get("bundles")) if bundles.wants(each.signed)]
     forget_others(bundles.home, [offer.sha256 for offer in offers])
-    came = Came()
+    came, troubles = Came(), list[KeeperError]()
     for offer in offers:
         left = None if most is None else most - came.bytes
-        if (left is None or left > 0) and bundles.wants(offer.signed):
-            came = _one(bundles, hub, offer, left, came)
+        if left is None or left > 0:
+            try:
+                came = _one(bundles, hub, offer, left, came)
+            except KeeperError as error:
+                troubles.append(error)
     tell(bundles, hub)
+    if troubles:
+        raise troubles[0]
     return came
 
 
@@ -120,13 +132,23 @@ def _one(bundles: NodeBundles, hub: Hub, offer: Offer, left: int | None, came: C
         came = replace(came, bytes=came.bytes + got.spent, missing=came.missing + got.missing)
         if got.path is None:
             return came
-        try:
-            taken = bundles.take(got.path, by_itself=True)
-        finally:
-            got.path.unlink(missing_ok=True)
-    except PublisherError as error:
+        taken = _taken(bundles, got.path)
+    except (PublisherError, PersonError) as error:
+        if isinstance(error, PublisherError) and not error.details.get("reported"):
+            bundles.refuse(offer.signed, error)
         return replace(came, refused=(*came.refused, error.code))
     return replace(came, taken=(*came.taken, f"{taken.kind}/{taken.name} {taken.version}"))
+
+
+def _taken(bundles: NodeBundles, path: Path) -> Taken:
+    """Take in what was fetched; where the fault is the keeper's it waits, whole."""
+    try:
+        taken = bundles.take(path, by_itself=True)
+    except (PublisherError, PersonError):
+        path.unlink(missing_ok=True)
+        raise
+    path.unlink(missing_ok=True)
+    return taken
 
 
 def _newer_roots(bundles: NodeBundles, hub: Hub, latest: Any) -> None:

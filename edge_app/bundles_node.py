@@ -19,14 +19,13 @@ from edge_app.bundle_probes import PROBES
 from edge_app.settings import MB, read_settings
 from field_data.errors import GhallaError, KeeperError, PersonError, PublisherError
 from field_data.files import HomeLock, free_bytes
-from sync.bundle_manifest import Place, Signed, check_for, in_share, verify_manifest
+from sync.bundle_manifest import Manifest, Place, Signed, check_for, in_share, verify_manifest
 from sync.bundle_reports import CONFIRMED, INSTALLED, REFUSED, ROLLED_BACK, Reports
 from sync.roots import Root, root_of, update_root
 from sync.slots import BUNDLES, Slot, Slots, Why, check_newer, confirmed, failed, rolled_back
 
 if TYPE_CHECKING:
     from sync.bundle_file import BundleFile
-    from sync.roots import SignedRoot
 
 # Faults that lie with this node: the bundle may come again.
 _OURS = (KeeperError, PersonError)
@@ -59,7 +58,7 @@ class NodeBundles:
         Raises:
             PublisherError: why it was refused, with a stable code; that is reported.
             KeeperError: ``no_root``, ``disk_full``, ``home_in_use`` by another installation.
-            PersonError: ``no_such_file``, ``bundle_waits`` (not in the rollout yet).
+            PersonError: ``no_such_file``, ``bundle_waits`` (does not come by itself).
         """
         from sync.bundle_file import open_bundle
 
@@ -79,16 +78,19 @@ class NodeBundles:
         Raises:
             KeeperError: ``no_root``.
         """
-        manifest = signed.manifest
         try:
             self._check(signed, self._root(), again=False)
         except PublisherError as error:
             if error.code not in _QUIET:
-                self._refuse(signed, error)
+                self.refuse(signed, error)
             return False
+        return self._comes_by_itself(signed)
+
+    def _comes_by_itself(self, signed: Signed) -> bool:
+        """Whether it is this node's turn; what the keeper rolled back has no further one."""
+        manifest = signed.manifest
         slot = self.slots.get(manifest.kind, manifest.name)
         mine = in_share(manifest, self.place.node, manifest.rollout)
-        # What the keeper rolled back does not come again by itself.
         return mine and manifest.version > slot.seen
 
     def _check(self, signed: Signed, root: Root, again: bool) -> bool:
@@ -112,12 +114,12 @@ class NodeBundles:
         try:
             if not self._check(signed, root, again):
                 return Taken(manifest.kind, manifest.name, manifest.version, signed.id, True)
-            if by_itself and not in_share(manifest, self.place.node, manifest.rollout):
-                raise PersonError("bundle_waits", "it is not this node's turn yet")
+            if by_itself and not self._comes_by_itself(signed):
+                raise PersonError("bundle_waits", "it is not this node's turn, or was rolled back")
             self._check_space(manifest.total)
             self._install(bundle)
         except PublisherError as error:
-            self._refuse(signed, error)
+            self.refuse(signed, error)
             raise
         self.reports.add(INSTALLED, said.kind, said.name, said.version, said.bundle)
         return said
@@ -138,11 +140,11 @@ class NodeBundles:
             elif manifest.kind == "windows":
                 self._import_windows(folder)
             else:
-                PROBES[manifest.kind](self.home, folder, manifest.name)
+                _probe(self.home, folder, manifest)
             self.slots.keep(folder, bundle.signed)
             self.slots.use(bundle.signed)
         if manifest.kind == "windows":  # nothing can crash: they are numbers in the archive
-            self.confirm(manifest.kind, manifest.name)
+            self.confirm(manifest.kind, manifest.name, manifest.version)
 
     def _import_windows(self, folder: Path) -> None:
         from edge_app.cli_packs import import_windows
@@ -152,7 +154,7 @@ class NodeBundles:
             import_windows(self.home, file)
         pack.unlink()
 
-    def _refuse(self, signed: Signed, error: PublisherError) -> None:
+    def refuse(self, signed: Signed, error: PublisherError) -> None:
         """Report it; what failed only when it was tried here is not tried again by itself."""
         manifest = signed.manifest
         error.details["reported"] = True
@@ -171,18 +173,22 @@ class NodeBundles:
             str(error),
         )
 
-    def confirm(self, kind: str, name: str) -> None:
-        """The version in use has proved itself."""
+    def confirm(self, kind: str, name: str, version: int) -> None:
+        """A version has proved itself; nothing happens when another one is in use by now."""
         slot = self.slots.get(kind, name)
-        if slot.trial:
-            self.slots.change(kind, name, partial(confirmed, version=slot.active))
-            self.reports.add(CONFIRMED, kind, name, slot.active, slot.digest)
+        if slot.trial and slot.active == version:
+            self.slots.change(kind, name, partial(confirmed, version=version))
+            self.reports.add(CONFIRMED, kind, name, version, slot.digest)
 
-    def fall(self, kind: str, name: str, why: Why) -> Slot:
-        """The version in use has failed: the one before it is used again, and that is reported."""
+    def fall(self, kind: str, name: str, version: int, why: Why) -> Slot:
+        """A version has failed: the one before it is used again, and that is reported.
+
+        Where another one came into use meanwhile, that one stays.
+        """
         slot = self.slots.get(kind, name)
-        after = self.slots.change(kind, name, partial(failed, version=slot.active, why=why))
-        self.reports.add(ROLLED_BACK, kind, name, slot.active, slot.digest, why.code, why.reason)
+        after = self.slots.change(kind, name, partial(failed, version=version, why=why))
+        digest = slot.digest if slot.seen == version else ""
+        self.reports.add(ROLLED_BACK, kind, name, version, digest, why.code, why.reason)
         return after
 
     def roll_back(self, kind: str, name: str) -> Slot:
@@ -218,6 +224,17 @@ class NodeBundles:
             for (kind, name), slot in sorted(self.slots.all().items())
         ]
         return {"root": signed.root.version if signed else None, "bundles": slots}
+
+
+def _probe(home: Path, folder: Path, manifest: Manifest) -> None:
+    """Whatever a probe stumbles over is the publisher's fault, but for what the system says."""
+    try:
+        PROBES[manifest.kind](home, folder, manifest.name)
+    except (GhallaError, OSError, MemoryError):
+        raise
+    except Exception as error:  # parsers raise a dozen types
+        why = f"{type(error).__name__}: {error}"
+        raise PublisherError("bundle_unhealthy", f"its probe failed: {why}") from error
 
 
 # Refused before anything was tried: the very same bundle may be good later, or is another's fault.
@@ -281,17 +298,29 @@ def on_stick(folder: Path) -> tuple[list[Path], list[Path]]:
 
 
 def take_all(
-    bundles: NodeBundles, folder: Path, each: Callable[[Path, Taken | GhallaError], None]
+    bundles: NodeBundles,
+    folder: Path,
+    each: Callable[[Path, Taken | GhallaError], None],
+    *,
+    again: bool = False,
 ) -> None:
-    """Take roots and then bundles from a folder; one that is refused does not stop the others."""
+    """Take roots and then bundles from a folder; one that is refused does not stop the others.
+
+    Raises:
+        PersonError: ``no_such_file``: there is neither.
+    """
     from sync.roots import read_chain
 
     roots, files = on_stick(folder)
-    chain: list[SignedRoot] = [signed for path in roots for signed in read_chain(path)]
-    if chain and root_of(bundles.home) is not None:
-        update_root(bundles.home, chain)
+    if not roots and not files:
+        raise PersonError("no_such_file", f"neither bundles nor roots in {folder}")
+    for path in roots if root_of(bundles.home) is not None else ():
+        try:
+            update_root(bundles.home, read_chain(path))
+        except PublisherError as error:
+            each(path, error)
     for path in files:
         try:
-            each(path, bundles.take(path))
+            each(path, bundles.take(path, again=again))
         except (PublisherError, *_OURS) as error:
             each(path, error)

@@ -6,7 +6,7 @@ import json
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
@@ -122,7 +122,7 @@ def install(home: Path, again: bool, as_json: bool, source: Path) -> None:
 
     def action() -> None:
         if source.is_dir():
-            end_for(taken_from(home, source, as_json))
+            end_for(taken_from(home, source, as_json, again=again))
             return
         from edge_app.bundles_node import bundles_of
 
@@ -131,7 +131,9 @@ def install(home: Path, again: bool, as_json: bool, source: Path) -> None:
     guarded(as_json, action)
 
 
-def taken_from(home: Path, folder: Path, as_json: bool) -> list[GhallaError]:
+def taken_from(
+    home: Path, folder: Path, as_json: bool, *, again: bool = False
+) -> list[GhallaError]:
     """Take in all bundles of a folder or a stick, and say of each what was done; the refusals."""
     from edge_app.bundles_node import bundles_of, take_all
 
@@ -142,7 +144,7 @@ def taken_from(home: Path, folder: Path, as_json: bool) -> list[GhallaError]:
             failures.append(what)
         _say_taken(path, what, as_json)
 
-    take_all(bundles_of(home), folder, told)
+    take_all(bundles_of(home), folder, told, again=again)
     return failures
 
 
@@ -237,8 +239,10 @@ def _say(said: dict[str, Any], as_json: bool, text: str) -> None:
     click.echo(json.dumps(said, ensure_ascii=False) if as_json else text)
 
 
-def check_package(home: Path, file: Path, unsigned: bool) -> None:
+def check_package(home: Path, file: Path, unsigned: bool, opened: IO[bytes]) -> None:
     """Whether a model package may be installed: signed, where the node has a root of trust.
+
+    ``opened`` is the package itself: another file may have its name by now.
 
     Raises:
         PublisherError: what :func:`sync.bundles.verify` says.
@@ -247,11 +251,10 @@ def check_package(home: Path, file: Path, unsigned: bool) -> None:
     from sync.roots import root_of
 
     signed = root_of(home)
-    if signed is None or unsigned or not file.is_file():
+    if signed is None or unsigned:
         return
     try:
-        with file.open("rb") as opened:
-            verify(file, opened, "model", signed.root.roles.get("model", {}))
+        verify(file, opened, "model", signed.root.roles.get("model", {}))
     except PublisherError as error:
         if error.code != "bundle_unsigned":
             raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,9 +76,9 @@ def model_install(home: Path, unsigned: bool, as_json: bool, file: Path) -> None
         from edge_app.settings import read_settings
         from models.installation import install
 
-        check_package(_checked(home), file, unsigned)
         keep_free = read_settings(_checked(home)).min_free_mb * 1_000_000
-        said = install(home, file, keep_free=keep_free)
+        vouch = partial(check_package, home, file, unsigned)
+        said = install(home, file, keep_free=keep_free, vouch=vouch)
         name, version = said["name"], said["version"]
         if as_json:
             click.echo(json.dumps(said))

@@ -248,10 +248,11 @@ def usb_import(home: Path, as_json: bool, folder: Path) -> None:
     """
 
     def action() -> None:
+        from edge_app.bundles_node import on_stick
         from edge_app.cli_bundle import end_for, taken_from
         from sync.stick import bundles_folder
 
-        brings = bundles_folder(folder).is_dir()
+        brings = bundles_folder(folder).is_dir() and any(on_stick(folder))
         failures = taken_from(home, folder, as_json) if brings else []
         try:
             with opened(home) as uplinks, uplinks.alone():

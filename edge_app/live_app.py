@@ -11,7 +11,7 @@ import gc
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -113,17 +113,15 @@ class LiveApp:
         others = [each for each in trials if each[0] != "model"]
         problem = self._health() if others else None
         if problem:
-            self._fall(others, problem)
+            self._fall({key: trials[key] for key in others}, problem)
         elif long_enough:
-            self._confirm(others, models)
+            self._confirm(trials)
 
-    def _confirm(self, others: list[tuple[str, str]], models: list[str]) -> None:
-        for kind, name in others:
-            self.bundles.confirm(kind, name)
+    def _confirm(self, trials: Mapping[tuple[str, str], int]) -> None:
         still = self._trials()  # a model that failed just now is on trial no more
-        for name in models:
-            if ("model", name) in still and has_answered(self.bundles, name):
-                self.bundles.confirm("model", name)
+        for key in [key for key, version in trials.items() if still.get(key) == version]:
+            if key[0] != "model" or has_answered(self.bundles, key[1]):
+                self.bundles.confirm(*key, trials[key])
 
     def _health(self) -> str | None:
         try:
@@ -131,8 +129,12 @@ class LiveApp:
         except Exception as error:  # a page may fail in any way at all
             return f"{type(error).__name__}: {error}"
 
-    def _trials(self) -> list[tuple[str, str]]:
-        return [key for key, slot in self._slots().items() if slot.trial]
+    def _trials(self) -> dict[tuple[str, str], int]:
+        """The versions on trial; of pages only those that people see already."""
+        slots = self._slots().items()
+        trials = {key: slot.active for key, slot in slots if slot.trial}
+        seen = self._versions
+        return {k: v for k, v in trials.items() if k[0] not in PAGES or seen.get(k) == v}
 
     def _slots(self) -> dict[tuple[str, str], Slot]:
         try:
@@ -150,13 +152,15 @@ class LiveApp:
         if versions == self._versions:
             settle_models(self.bundles)
             return
-        changed = [key for key, version in versions.items() if self._versions.get(key) != version]
+        changed = dict(versions.items() - self._versions.items())
         try:
             self._open()
         except Exception as error:  # whatever it is, these versions do not work here
-            self._fall(changed, f"{type(error).__name__}: {error}")
-        else:
-            self._versions = versions
+            if changed:
+                self._fall(changed, f"{type(error).__name__}: {error}")
+                return
+            _log.exception("the pages before go on")
+        self._versions = versions
 
     def _open(self) -> None:
         """Make the application that the state asks for, try it, and let people in.
@@ -180,15 +184,14 @@ class LiveApp:
         self._door.inner = app.wsgi_app
         gc.collect()  # the application before is a web of cycles, some megabytes
 
-    def _fall(self, changed: list[tuple[str, str]], problem: str) -> None:
+    def _fall(self, changed: Mapping[tuple[str, str], int], problem: str) -> None:
         """Go back to the versions before; what people see changes when that works."""
-        for kind, name in changed:
-            _log.error("bundle %s/%s is switched off: %s", kind, name, problem)
-            self.bundles.fall(kind, name, Why("bundle_unhealthy", problem))
+        for (kind, name), version in changed.items():
+            _log.error("bundle %s/%s %s is switched off: %s", kind, name, version, problem)
+            self.bundles.fall(kind, name, version, Why("bundle_unhealthy", problem))
         self._seen = self._stamp()
         if self._in_use() != self._versions:
-            self._versions = self._in_use()
-            self._open()
+            self._switch()
 
     def _catalogues(self) -> list[Path]:
         return self.bundles.slots.in_use("translations")

@@ -161,10 +161,22 @@ def check_bundled(path: Path) -> None:
 
 
 def _bundled(home: Path) -> list[Path]:
-    """What bundles set; the home's own file and the environment win over it."""
+    """What bundles set; the home's own file and the environment win over it.
+
+    What another version of the software let in and this one does not is left out: nothing that
+    came from afar keeps a node from starting.
+    """
     if not (home / BUNDLES).is_dir():
         return []
-    return [folder / FILE for folder in Slots(home).in_use("settings")]
+    return [path for each in Slots(home).in_use("settings") if _allowed(path := each / FILE)]
+
+
+def _allowed(path: Path) -> bool:
+    try:
+        check_bundled(path)
+    except PublisherError:
+        return False
+    return True
 
 
 def _read(path: Path) -> dict[str, Any]:

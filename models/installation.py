@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from field_data.errors import KeeperError, PersonError, PublisherError
 from field_data.files import HomeLock, disk_full_named, free_bytes, make_folder, sync_folder
@@ -129,10 +129,12 @@ def install(
     keep_free: int = 0,
     shipped: Path = HERE,
     probe: Callable[[Path], Findings] = probe_apart,
+    vouch: Callable[[IO[bytes]], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Check, unpack and probe a package; the version is then there, and does not speak yet.
 
-    ``keep_free`` bytes of the disk must stay free.  A version that is here already is no error;
+    ``keep_free`` bytes of the disk must stay free; ``vouch`` sees the open file before anything is
+    read and raises where nobody signed it.  A version that is here already is no error;
     where it is damaged it is replaced.
 
     Raises:
@@ -142,7 +144,7 @@ def install(
     """
     if not file.is_file():
         raise PersonError("no_such_file", f"{file} is no file")
-    with HomeLock(models_folder(home)), open_package(file) as package:
+    with HomeLock(models_folder(home)), open_package(file, vouch) as package:
         header = package.header
         said = {"name": header.name, "version": header.version, "already": True}
         if not _check_new(home, header, shipped):

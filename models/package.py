@@ -16,7 +16,7 @@ import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,15 +118,22 @@ def _member(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
     return data
 
 
+def _anyone(_: IO[bytes]) -> None:
+    """For who does not ask where a package comes from."""
+
+
 @contextmanager
-def open_package(path: Path) -> Iterator[Package]:
+def open_package(path: Path, vouch: Callable[[IO[bytes]], None] = _anyone) -> Iterator[Package]:
     """Open an archive and hold its list of members against its manifest.
+
+    ``vouch`` sees the open file first, and raises where it is not to be believed.
 
     Raises:
         PublisherError: ``package_bad`` or ``bad_manifest``.
         OSError: the file cannot be read.
     """
     with path.open("rb") as file:
+        vouch(file)
         _check_end(file)
         try:
             archive = zipfile.ZipFile(file)

@@ -16,6 +16,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -76,6 +77,19 @@ class BundleFile:
             with replacing(place) as out:
                 _copy(self.file, entry, out)
             at += entry.stored
+
+    def check(self) -> None:
+        """Whether every file is the one that was signed; nothing is written.
+
+        Raises:
+            PublisherError: ``bundle_damaged``.
+        """
+        at = self.start
+        with Path(os.devnull).open("wb") as nowhere:
+            for entry in self.manifest.files:
+                self.file.seek(at)
+                _copy(self.file, entry, nowhere)
+                at += entry.stored
 
 
 def _copy(file: IO[bytes], entry: Entry, out: IO[bytes]) -> None:

@@ -20,6 +20,7 @@ from sync.bundle_manifest import MOST_BYTES, MOST_HEAD, Signed
 from sync.slots import BUNDLES
 
 INCOMING = "incoming"
+SUFFIX = ".ghb"  # as sync.bundle_file's, which loads zstandard
 # Asked for at once: what a cut can lose.  It grows while the link is quick.
 _LEAST_PIECE, _MOST_PIECE = 16 * 1024, 256 * 1024
 _QUICK_S = 2.0
@@ -74,6 +75,9 @@ def fetch(
     folder = home / BUNDLES / INCOMING
     make_folder(folder)
     part = folder / f"{offer.sha256}.part"
+    whole = part.with_suffix(SUFFIX)
+    if whole.exists():  # it could not be taken in last time: no byte is asked for again
+        return Fetched(whole, 0, 0)
     have = part.stat().st_size if part.exists() else 0
     _check_space(home, offer.bytes - have + offer.signed.manifest.total, keep_free)
     end = offer.bytes if most is None else min(offer.bytes, have + most)
@@ -109,7 +113,7 @@ def _whole(part: Path, offer: Offer) -> Path:
     if digest != offer.sha256:
         part.unlink()
         raise PublisherError("bundle_damaged", "what arrived is not what was offered")
-    path = part.with_suffix(".ghb")
+    path = part.with_suffix(SUFFIX)
     part.replace(path)
     sync_folder(path.parent)
     return path

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import sync.bundles
 from edge_app.home import open_ground
 from edge_app.home_advice import advice_of
 from field_data.geometry import outline
@@ -117,6 +118,20 @@ def test_a_stick_brings_roots_and_bundles_and_one_bad_one_stops_nobody(
     assert said(ghalla("bundle", "roots", "show", "--home", home, "--json"))[0]["version"] == 2
 
 
+def test_a_stick_with_a_bad_root_or_with_nothing_says_so(desk: Path, home: Path) -> None:
+    stick = desk / "stick"
+    stick.mkdir()
+    nothing = ("bundle", "install", "--home", home, stick)
+    assert error_of(*nothing) == (1, "no_such_file")
+    shutil.copy(built(desk, 8), stick)
+    (stick / "roots.json").write_text("no root")
+    result = ghalla(*nothing, "--json")
+    assert result.exit_code == 4
+    lines = {Path(each["file"]).name: each for each in said(result)}
+    assert lines["roots.json"]["error"] == "bad_root"
+    assert lines["8.ghb"]["version"] == 8
+
+
 def test_a_root_that_too_few_signed_is_not_taken(desk: Path, home: Path) -> None:
     ghalla(
         "bundle", "roots", "new", "--out", desk / "roots.json", "--threshold", "1",
@@ -132,7 +147,21 @@ def test_a_root_that_too_few_signed_is_not_taken(desk: Path, home: Path) -> None
         1, "root_there")  # fmt: skip
 
 
-def test_a_node_with_a_root_asks_for_the_signature_of_a_model(desk: Path, home: Path) -> None:
+def exchanged(verify: Any, desk: Path) -> Any:
+    """As ``verify``; then another package, which nobody signed, gets the name."""
+    pack(make_model(desk / "other", "9.3.0", golden=False), desk / "other.ghm")
+
+    def and_then(path: Path, *more: Any) -> Any:
+        manifest = verify(path, *more)
+        (desk / "other.ghm").replace(path)
+        return manifest
+
+    return and_then
+
+
+def test_a_node_with_a_root_asks_for_the_signature_of_a_model(
+    desk: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = make_model(desk / "model", "9.2.0")
     package = desk / "m.ghm"
     pack(folder, package)
@@ -145,7 +174,11 @@ def test_a_node_with_a_root_asks_for_the_signature_of_a_model(desk: Path, home: 
     package.write_bytes(data[:-1] + b"x")
     assert error_of(*install) == (4, "bundle_damaged")
     package.write_bytes(data)
-    assert ghalla(*install).exit_code == 0
+    with monkeypatch.context() as patch:  # exchanged after it was held against its slip
+        patch.setattr("sync.bundles.verify", exchanged(sync.bundles.verify, desk))
+        assert ghalla(*install).exit_code == 0
+    assert (home / "models" / "leaf_health" / "9.2.0").is_dir(), "what was signed is installed"
+    package.write_bytes(data)
     shutil.rmtree(home / "models" / "leaf_health" / "9.2.0")
     package.with_name(package.name + SLIP).unlink()
     assert ghalla(*install, "--unsigned").exit_code == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import shutil
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -58,6 +59,18 @@ def catalogue(**words: str) -> bytes:
     out = io.BytesIO()
     write_mo(out, made)
     return out.getvalue()
+
+
+def compiled(words: dict[str, str]) -> bytes:
+    """A catalogue with any header (the GNU gettext manual, 10.3)."""
+    ids = [key.encode() + b"\0" for key in sorted(words)]
+    texts = [words[key].encode() + b"\0" for key in sorted(words)]
+    n, at = len(ids), 28 + 16 * len(ids)
+    tables, data = b"", b"".join(ids + texts)
+    for each in ids + texts:
+        tables += struct.pack("<II", len(each) - 1, at)
+        at += len(each)
+    return struct.pack("<7I", 0x950412DE, 0, n, 28, 28 + 8 * n, 0, 0) + tables + data
 
 
 # --- one node in this process -----------------------------------------------------------------
@@ -152,6 +165,32 @@ def test_what_fails_in_its_first_minutes_gives_way_while_people_read(
     assert live.bundles.reports.all()[-1].reason == "/en/ answers 500"
 
 
+@pytest.mark.parametrize("problem", [None, "/en/ answers 500"])
+def test_a_version_that_comes_during_a_round_is_not_judged_by_it(
+    live: LiveApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, problem: str | None
+) -> None:
+    live.bundles.take(bundle(tmp_path, 1))
+    live.look()
+    words = CARD.replace("Brought", "Better").encode()
+    better = bundle(tmp_path, 2, files={"cards/brought.toml": words})
+    rounds = [lambda: live.bundles.take(better)]
+    real = live_app.trouble_of
+
+    def trouble(app: Any, advice: Any) -> str | None:
+        if rounds:
+            rounds.pop()()
+            return problem
+        return real(app, advice)
+
+    monkeypatch.setattr(live_app, "trouble_of", trouble)
+    live.look_after(long_enough=True)
+    slot = live.bundles.slots.get("advice", "souss")
+    assert (slot.active, slot.trial) == (2, True)
+    assert set(slot.refused) == ({1} if problem else set())
+    live.look()
+    assert "Better by a bundle" in page(live, "/en/card/tomato-brought")[1]
+
+
 def test_a_card_that_breaks_a_page_is_found_by_the_round(live: LiveApp, tmp_path: Path) -> None:
     """No pretence: the template really fails."""
     live.bundles.take(bundle(tmp_path, 1))
@@ -188,6 +227,22 @@ def test_a_model_that_answers_otherwise_after_the_switch_gives_way(
     assert (slot.active, slot.refused[1].code) == (0, "golden_differs")
     report = live.bundles.reports.all()[-1]
     assert (report.outcome, report.kind, report.code) == ("rolled_back", "model", "golden_differs")
+
+
+def test_a_lost_note_about_a_model_keeps_nobody_from_looking_after_the_rest(
+    live: LiveApp, tmp_path: Path, shipped: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = make_model(tmp_path / "made", "1.1.0", graph(seed=1))
+    path = bundle(tmp_path, 1, "model", "leaf", files=package(tmp_path, made))
+    _take_with(live.bundles, path, shipped, monkeypatch)
+    live.bundles.take(bundle(tmp_path, 1))
+    live.look()
+    (live.bundles.slots.folder_of("model", "leaf", 1) / "model.json").write_bytes(b"{")
+    monkeypatch.setattr(live_app, "trouble_of", lambda app, _: "x" if app is not live.app else None)
+    live.look_after(long_enough=False)
+    slots = live.bundles.slots
+    assert slots.get("model", "leaf").refused[1].code == "bundle_damaged"
+    assert slots.get("advice", "souss").refused[1].code == "bundle_unhealthy"
 
 
 def _turned(out: Any) -> Any:
@@ -231,6 +286,19 @@ def test_words_that_would_break_or_change_a_page_are_refused(
     assert error.value.code == "bad_catalogue"
 
 
+@pytest.mark.parametrize("rule", ["nplurals=2; plural=(n != 1);", "nplurals=2; plural=1/(n-300);"])
+def test_a_catalogue_does_not_change_how_all_the_others_count(
+    live: LiveApp, tmp_path: Path, rule: str
+) -> None:
+    header = f"Content-Type: text/plain; charset=utf-8\nPlural-Forms: {rule}\n"
+    data = compiled({"": header, "Privacy": "خصوصية"})
+    with pytest.raises(PublisherError, match="plurals") as error:
+        live.bundles.take(
+            bundle(tmp_path, 1, "translations", files={"ar/LC_MESSAGES/messages.mo": data})
+        )
+    assert error.value.code == "bad_catalogue"
+
+
 @pytest.mark.parametrize("data", [b"", b"\xde\x12\x04\x95" + b"\xff" * 40, b"words"])
 def test_what_is_no_catalogue_is_refused(live: LiveApp, tmp_path: Path, data: bytes) -> None:
     with pytest.raises(PublisherError) as error:
@@ -265,6 +333,17 @@ def test_settings_from_afar_open_no_door(
             bundle(tmp_path, 1, "settings", files={"settings.toml": text.encode("latin-1")})
         )
     assert error.value.code == code
+
+
+def test_settings_that_this_software_does_not_know_keep_no_node_from_starting(
+    live: LiveApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Brought to a software that knew them: in its eyes they were allowed."""
+    text = b"sat_weekly_mb = 7\nformer_mb = 1\n"
+    with monkeypatch.context() as patch:
+        patch.setattr("edge_app.bundle_probes.check_bundled", lambda _: None)
+        live.bundles.take(bundle(tmp_path, 1, "settings", files={"settings.toml": text}))
+    assert read_settings(live.bundles.home, {}).sat_weekly_mb == 20
 
 
 def test_settings_of_the_home_win_over_those_from_afar(live: LiveApp, tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def arrived(staff: Staff, folder: Path) -> NodeBundles:
     trusting(staff.home)
     found = NodeBundles(staff.home, place_of(staff.home, staff.node.ground.node))
     found.take(bundle(folder, 1))
-    found.confirm("advice", "souss")
+    found.confirm("advice", "souss", 1)
     found.take(bundle(folder, 2, note="Cards <of> the spring"))
     with pytest.raises(PublisherError):
         found.take(bundle(folder, 3, key=STRANGER))

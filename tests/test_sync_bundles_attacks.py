@@ -42,7 +42,7 @@ def node(tmp_path: Path) -> NodeBundles:
     """A node that uses version 5 of the advice."""
     bundles = NodeBundles(trusting(tmp_path / "home"), HERE)
     bundles.take(bundle(tmp_path, 5))
-    bundles.confirm("advice", "souss")
+    bundles.confirm("advice", "souss", 5)
     return bundles
 
 

@@ -117,3 +117,17 @@ TestHistories.settings = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
+
+
+def test_what_is_erased_after_it_arrived_goes_with_its_photos(tmp_path: Path) -> None:
+    """A history that chance seldom tells."""
+    world = World(tmp_path / "world", like=first_world())
+    try:
+        there = world.villages[0]
+        world.consent(there, there.folk[0], "photos", given=True)
+        world.visit(there, there.folk[0], 2)
+        world.settle()
+        world.erase(there, there.folk[0])
+        world.settle()
+    finally:
+        world.close()

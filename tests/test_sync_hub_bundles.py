@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import os
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +19,16 @@ from sqlalchemy import insert, inspect
 from edge_app.bundle_place import place_of
 from edge_app.bundles_down import Came, come_down, tell
 from edge_app.bundles_node import NodeBundles
-from field_data.errors import GhallaError, HubError, NetworkError, PersonError, PublisherError
+from edge_app.settings import read_settings
+from field_data.errors import (
+    GhallaError,
+    HubError,
+    KeeperError,
+    NetworkError,
+    PersonError,
+    PublisherError,
+)
+from field_data.files import HomeLock
 from field_data.ids import new_id
 from sync.bundle_manifest import Place, Target
 from sync.fetch import INCOMING
@@ -37,6 +48,7 @@ from sync.keys import SecretKey
 from sync.requests import authorization, body_word
 from sync.roots import root_of
 from tests.bundling import (
+    CARD,
     OTHER,
     ROOT_A,
     ROOT_B,
@@ -143,7 +155,8 @@ def test_a_report_counts_once_however_often_it_arrives(any_hub: Hub) -> None:  #
     "said",
     [None, {}, [1], [{}], [report("b", "exploded")], [report("b", "refused") | {"version": -1}],
      [report("b", "refused") | {"version": True}], [report("b", "refused")] * 501,
-     [report("b", "refused") | {"at_s": "soon"}], [report("b", "refused") | {"id": ""}]],
+     [report("b", "refused") | {"at_s": "soon"}], [report("b", "refused") | {"at_s": 10**400}],
+     [report("b", "refused") | {"id": ""}]],
 )  # fmt: skip
 def test_what_is_no_report_is_refused(sqlite_hub: Hub, said: Any) -> None:  # noqa: F811
     with sqlite_hub.database.writing() as connection, pytest.raises(PersonError) as error:
@@ -177,6 +190,18 @@ def test_a_hub_offers_only_what_a_publisher_signed(sqlite_hub: Hub, tmp_path: Pa
         assert error.value.code == code
     with sqlite_hub.database.reading() as connection:
         assert [each.sha256 for each in published(connection)] == [twice]
+
+
+def test_a_hub_offers_nothing_that_every_node_would_fetch_and_refuse(
+    sqlite_hub: Hub,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    head, rest = parts_of(bundle(tmp_path, 1))
+    harmed = put_together(tmp_path / "x.ghb", head, bytes([rest[0] ^ 1]) + rest[1:])
+    with pytest.raises(PublisherError) as error:
+        put(sqlite_hub, harmed)
+    assert error.value.code == "bundle_damaged"
+    put(sqlite_hub, bundle(tmp_path, 1))
 
 
 def test_a_hub_takes_roots_one_after_the_other(sqlite_hub: Hub) -> None:  # noqa: F811
@@ -274,8 +299,6 @@ def test_a_bundle_comes_down_and_the_hub_hears_of_it(pair: Pair, tmp_path: Path)
 
 
 def test_over_a_link_that_breaks_every_byte_comes_once(pair: Pair, tmp_path: Path) -> None:
-    import os
-
     noise = {f"audio/tomato-brought.{lang}.ogg": os.urandom(150_000) for lang in ("ar", "fr")}
     path = bundle(tmp_path, 1, files=noise)
     put(pair.hub, path)
@@ -300,6 +323,8 @@ def test_bytes_that_were_changed_on_the_way_are_refused_and_fetched_again(
     put(pair.hub, bundle(tmp_path, 1))
     pair.phone.harm = lambda data: b"x" + data[1:]
     assert come_down(pair.bundles, pair.phone).refused == ("bundle_damaged",)
+    assert pair.bundles.reports.all()[-1].code == "bundle_damaged"
+    assert not pair.bundles.reports.waiting(), "the hub has heard"
     pair.phone.harm = None
     assert come_down(pair.bundles, pair.phone).taken == ("advice/souss 1",)
 
@@ -344,6 +369,72 @@ def test_what_failed_here_does_not_come_again_by_itself(pair: Pair, tmp_path: Pa
     assert come_down(pair.bundles, pair.phone).taken == ("advice/souss 2",)
     pair.bundles.roll_back("advice", "souss")
     assert come_down(pair.bundles, pair.phone).taken == (), "the keeper's wish stands"
+
+
+def test_what_the_keeper_took_back_does_not_come_under_another_head(
+    pair: Pair, tmp_path: Path
+) -> None:
+    """A hub that offers one bundle and sends another, each soundly signed."""
+    old = put(pair.hub, bundle(tmp_path, 1))
+    come_down(pair.bundles, pair.phone)
+    pair.bundles.roll_back("advice", "souss")
+    newer = put(pair.hub, bundle(tmp_path, 2))
+    with pair.hub.database.writing() as connection:
+        rows = {row.sha256: row for row in connection.execute(BUNDLES.select())}
+        connection.execute(BUNDLES.delete())
+        connection.execute(insert(BUNDLES).values(
+            rows[old]._asdict() | {"head": rows[newer].head, "version": 2}))  # fmt: skip
+    came = come_down(pair.bundles, pair.phone)
+    assert came.taken == ()
+    assert came.refused == ("bundle_waits",)
+    assert pair.bundles.slots.get("advice", "souss").active == 0
+
+
+@pytest.mark.parametrize("fault", ["busy", "cut"])
+def test_what_has_arrived_and_could_not_be_taken_in_is_not_fetched_again(
+    pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    path = bundle(tmp_path, 1, files={"cards/brought.toml": CARD.encode() + b"#" * 50_000})
+    put(pair.hub, path)
+    with monkeypatch.context() as patch:
+        if fault == "cut":
+            patch.setattr(NodeBundles, "take", lambda *_, **__: sys.exit("the power failed"))
+            with pytest.raises(SystemExit):
+                come_down(pair.bundles, pair.phone)
+        else:
+            with HomeLock(pair.bundles.home / "bundles"), pytest.raises(KeeperError):
+                come_down(pair.bundles, pair.phone)
+    came = come_down(pair.bundles, pair.phone)
+    assert (came.taken, came.bytes) == (("advice/souss 1",), 0)
+    assert not list((pair.bundles.home / "bundles" / INCOMING).iterdir())
+
+
+def test_one_that_does_not_fit_on_the_disk_keeps_no_other_out(
+    pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(pair.hub, bundle(tmp_path, 1, files={"audio/tomato-brought.ar.ogg": os.urandom(90_000)}))
+    put(pair.hub, bundle(tmp_path, 1, "settings", files={"settings.toml": b"sat_weekly_mb = 7"}))
+    keep = read_settings(pair.bundles.home).min_free_mb * 1_000_000
+    for module in ("sync.fetch", "edge_app.bundles_node"):
+        monkeypatch.setattr(f"{module}.free_bytes", lambda _: keep + 50_000)
+    with pytest.raises(KeeperError) as error:
+        come_down(pair.bundles, pair.phone)
+    assert error.value.code == "disk_full"
+    assert pair.bundles.slots.get("settings", "souss").active == 1
+    assert not pair.bundles.reports.waiting(), "the hub has heard of the other"
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [("advice", "cards/x.toml"), ("forms", "x.toml"), ("settings", "settings.toml")],
+)
+@pytest.mark.parametrize("text", ["a = " + "9" * 5000, "a = " + "[" * 50_000])
+def test_what_a_parser_chokes_on_is_refused_once(
+    pair: Pair, tmp_path: Path, kind: str, name: str, text: str
+) -> None:
+    put(pair.hub, bundle(tmp_path, 1, kind, files={name: text.encode()}))
+    assert len(come_down(pair.bundles, pair.phone).refused) == 1
+    assert come_down(pair.bundles, pair.phone) == Came()
 
 
 def test_strangers_the_revoked_and_nodes_that_it_is_not_for_get_nothing(

@@ -42,7 +42,7 @@ def take(home: Path, path: Path) -> None:
 
 
 def confirm(home: Path) -> None:
-    NodeBundles(home, HERE).confirm(*KEY)
+    NodeBundles(home, HERE).confirm(*KEY, said(home))
 
 
 def said(home: Path) -> int:
@@ -257,7 +257,7 @@ def test_a_power_cut_during_a_rollback_leaves_one_of_both(
         with monkeypatch.context() as patch:
             power = Power(patch, cuts)
             with contextlib.suppress(Cut):
-                NodeBundles(home, HERE).fall(*KEY, Why("x", "y"))
+                NodeBundles(home, HERE).fall(*KEY, 2, Why("x", "y"))
         assert said(home) in (1, 2)
         if not power.off:
             break

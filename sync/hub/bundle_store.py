@@ -100,7 +100,8 @@ def publish(connection: Connection, blobs: Blobs, path: Path, share: int) -> Pub
 
     Raises:
         PublisherError: ``no_root``, what :func:`sync.bundle_manifest.verify_manifest` says, or
-            ``bundle_old``: a later one of its name is here, or another with its number.
+            ``bundle_old``: a later one of its name is here, or another with its number, or
+            ``bundle_damaged``: no node would take it, and each would fetch it.
     """
     root = latest_root(connection)
     if root is None:
@@ -114,6 +115,7 @@ def publish(connection: Connection, blobs: Blobs, path: Path, share: int) -> Pub
         if known is not None:
             return known
         _must_be_newer(connection, signed)
+        bundle.check()
         blobs.put_pieces(blob_name(sha256), _pieces(bundle.file))
         length = bundle.start + manifest.stored
     row = {
@@ -249,7 +251,7 @@ def _rows(node: str, reports: Any) -> list[dict[str, Any]]:
         if not isinstance(reports, list) or len(reports) > _MOST_REPORTS:
             raise ValueError("not a list, or too long")
         return [_row(node, each, texts) for each in reports]
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         raise PersonError("bad_reports", f"not reports: {error}") from error
 
 
