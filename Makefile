@@ -7,6 +7,7 @@
 # make bench-sync   bytes of records and photos, the hub's records a second, pulls of 100,000
 # make bench-yield  1,000 forecasts on one thread
 # make demo-sync    a hub and two nodes behind an emulated 2G link, bytes and seconds (root)
+# make test-histories  10,000 steps of two nodes and a hub on a line where anything happens
 # make test-powercut  1,200 power cuts and 200 full disks (root)
 # make bench-models [DATA=<folder>]  the shipped graphs in other runtimes
 # make train-leaf DATA=<folder>   the leaf model from the public photo set
@@ -29,7 +30,7 @@ WEB_SOURCES := package.json package-lock.json edge_app/webassets.py \
 	$(wildcard edge_app/content/*.toml edge_app/content/cards/*.toml)
 
 .PHONY: run test lint bench bench-models bench-store bench-sat bench-sync bench-tablet bench-yield demo-sync \
-	test-powercut web train-leaf train-trap train-yield clean
+	test-histories test-powercut web train-leaf train-trap train-yield clean
 
 run: $(VENV)/.web
 	$(BIN)/ghalla serve --home $(HOME_DIR) --host $(HOST) --port $(PORT)
@@ -67,6 +68,9 @@ bench-sync: $(VENV)/.test
 bench-yield: $(VENV)/.test
 	$(BIN)/python -m tests.bench.bench_yield
 	$(BIN)/python -m tests.bench.bench_forecast
+
+test-histories: $(VENV)/.test
+	$(BIN)/python -m tests.journeys.sync_histories --steps 10000
 
 # Needs root and /dev/net/tun.
 demo-sync: $(VENV)/.test
