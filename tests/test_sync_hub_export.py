@@ -330,3 +330,17 @@ def test_the_command_line_writes_a_dictionary_beside(
                   ["--what", "reviews", "--form", "scouting", "-o", file]):  # fmt: skip
         done = CliRunner().invoke(main, ["hub", "export", *where, *words])
         assert done.exit_code in (1, 2), done.output
+
+
+def test_slow_readers_leave_the_nodes_their_connections(
+    records: Records, client: FlaskClient
+) -> None:
+    filled(records)
+    slow = [client.get("/export/observations.csv", buffered=False) for _ in range(3)]
+    assert [each.status_code for each in slow] == [200] * 3
+    refused = client.get("/export/observations.csv")
+    assert (refused.status_code, refused.headers["Retry-After"]) == (503, "60")
+    assert client.get("/export/observations.csv?form=' OR 1=1 --").status_code == 400
+    for each in slow:
+        each.close()
+    assert client.get("/export/observations.csv").status_code == 200

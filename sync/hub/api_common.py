@@ -39,7 +39,10 @@ def _refused(error: GhallaError) -> tuple[Response, int]:
     status = (
         400 if isinstance(error, PersonError) else 503 if isinstance(error, NetworkError) else 500
     )
-    return problem(error.code, str(error)), status
+    answer = problem(error.code, str(error))
+    if status == 503:
+        answer.headers["Retry-After"] = "60"
+    return answer, status
 
 
 def _http(error: HTTPException) -> Response | tuple[Response, int]:

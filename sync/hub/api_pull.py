@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from threading import BoundedSemaphore, Lock
 
 from flask import Blueprint, Response, abort, jsonify, request
 
+from field_data.errors import NetworkError
 from sync.hub.api_common import address, asked_of, guarded, what_of
 from sync.hub.app import this_hub
 from sync.hub.export import BY_ENDING, chunks
@@ -19,6 +21,9 @@ from sync.hub.people_web import must_be_known, people
 PULL = Blueprint("pull", __name__)
 guarded(PULL)
 _USUAL = "1000"
+# Whoever reads slowly holds a connection to the database as long: most of a process's eight
+# (`sync.hub.database`) are left to what nodes bring.
+_TURNS = BoundedSemaphore(3)
 
 
 def _there(name: str) -> What:
@@ -45,21 +50,46 @@ def export(name: str, ending: str) -> Response:
     person = must_be_known()
     detail = {"what": str(what), "format": ending, "query": request.query_string.decode()[:500]}
     people().note(person.id, "export", detail)
-    made = chunks(this_hub(), wish, person.grants, kind)
-    answer = Response(_begun(made), mimetype=kind.mimetype)
+    turn = _Turn()
+    try:
+        made = chunks(this_hub(), wish, person.grants, kind)
+        answer = Response(_begun(made, turn), mimetype=kind.mimetype)
+    except BaseException:
+        turn.end()
+        raise
+    answer.call_on_close(turn.end)
     answer.headers["Content-Disposition"] = f'attachment; filename="{what}.{ending}"'
     about_it = address(f"/export/{what}.dictionary.json", request.args)
     answer.headers["Link"] = f'<{about_it}>; rel="describedby"; type="application/json"'
     return answer
 
 
-def _begun(made: Iterator[bytes]) -> Iterator[bytes]:
+class _Turn:
+    """One of the downloads that a process makes at a time; raises ``busy`` when all are taken."""
+
+    def __init__(self) -> None:
+        if not _TURNS.acquire(blocking=False):
+            raise NetworkError("busy", "other downloads are on the way: try again in a minute")
+        self._lock, self._ended = Lock(), False
+
+    def end(self) -> None:
+        """Let another one begin; saying so twice changes nothing."""
+        with self._lock:
+            if not self._ended:
+                self._ended = True
+                _TURNS.release()
+
+
+def _begun(made: Iterator[bytes], turn: _Turn) -> Iterator[bytes]:
     """The pieces; the first is made now, so that what cannot begin is still a refusal."""
     first = next(made, b"")
 
     def rest() -> Iterator[bytes]:
-        yield first
-        yield from made
+        try:
+            yield first
+            yield from made
+        finally:
+            turn.end()
 
     return rest()
 
