@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @fields.command()
 @HOME
-@click.option("--crop", help="EPPO code of the crop, such as TRZAX (wheat).")
+@click.option("--crop", help="The crop: EPPO code (TRZAX), scientific or common English name.")
 @click.option("--sown", type=DATE, help="Day of sowing, YYYY-MM-DD.")
 @click.option("--harvested", type=DATE, help="Day of harvest, YYYY-MM-DD.")
 @click.option("--variety", help="Name of the variety.")
@@ -50,7 +50,7 @@ def season(
             registry = ground.registry
             chosen = named(field, registry.fields())
             before = _of(registry, chosen.id, correct) if correct else None
-            code = crop or (before.crop if before else chosen.crop)
+            code = _crop(crop) if crop else before.crop if before else chosen.crop
             if code is None:
                 raise PersonError("bad_crop", "say which crop: --crop TRZAX")
             said: dict[str, Any] = {"crop": crop and code, "variety": variety}
@@ -60,6 +60,14 @@ def season(
         click.echo(json.dumps(_plain(kept), ensure_ascii=False) if as_json else _line(kept))
 
     guarded(as_json, action)
+
+
+def _crop(said: str) -> str:
+    """The code of what a person calls a crop; codes that no advice knows pass as they are."""
+    from edge_app.advice import load_advice
+
+    found = load_advice().find_crop(said)
+    return found.code if found else said
 
 
 @fields.command()

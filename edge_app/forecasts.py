@@ -122,12 +122,18 @@ class Forecasts:
         return known[1]
 
     def today(self, field: Field | None = None) -> date | None:
-        """The day by this machine's clock, else the last one that a field was seen on."""
+        """The day by this machine's clock.
+
+        One that nothing vouches for may have stood still while the box was off, so the field's last
+        picture may be later; one before this software was written is not asked at all.
+        """
         moment = self._now()
+        told = datetime.fromtimestamp(moment.utc_s, UTC).date()
         if moment.trust is not Trust.UNKNOWN:
-            return datetime.fromtimestamp(moment.utc_s, UTC).date()
+            return told
         series = self._sky.series(field, INDEX) if field else None
-        return date_of(series.days[-1]) if series and series.days else None
+        seen = [date_of(series.days[-1])] if series and series.days else []
+        return max([*seen, *([told] if moment.utc_s >= clock.BUILT_UTC_S else [])], default=None)
 
     def outlook(self, field: Field, as_of: date | None = None) -> Outlook:
         """What can be said of a field on a day (None: today); a forecast is kept.

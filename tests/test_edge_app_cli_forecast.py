@@ -112,7 +112,10 @@ def test_a_usual_yield_in_the_wrong_unit_is_asked_back(home: Path) -> None:
 
 
 def test_a_season_is_corrected_by_its_id(home: Path) -> None:
-    first = said(home, "fields", "season", "Bled 1", "--sown", "2024-11-20", "--usual", "2,5 t/ha")
+    first = said(
+        home, "fields", "season", "Bled 1", "--crop", "Wheat", "--sown", "2024-11-20",
+        "--usual", "2,5 t/ha",
+    )  # fmt: skip
     assert (first["crop"], first["usual_t_ha"]) == ("TRZAX", 2.5)
     changed = said(
         home, "fields", "season", "Bled 1", "--correct", first["season"], "--harvested", DAY

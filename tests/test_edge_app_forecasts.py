@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from edge_app.forecast_maths import Outlook, State
 from edge_app.forecast_skill import LEAST_PAIRS, by_horizon, running, scores, skill
-from field_data.days import day_of
+from field_data import clock
+from field_data.days import date_of, day_of
 from field_data.forecast_log import Kept
 from field_data.harvests import Harvest, How
 from field_data.people import Role
@@ -256,6 +258,18 @@ def test_a_clock_that_woke_up_in_1970_takes_the_last_picture_for_today(
     assert told.as_of == date(2025, 6, 2)
     empty = wheat_field(staff, "empty", 1)
     assert staff.ground.forecasts.outlook(empty).state is State.NO_DAY
+
+
+def test_a_clock_that_nothing_vouches_for_is_believed_unless_a_picture_is_later(
+    staff: Staff, season: Field
+) -> None:
+    later = clock.BUILT_UTC_S + 40 * 86_400
+    staff.ground.forecasts._now = lambda: Instant(later, Trust.UNKNOWN)
+    assert staff.ground.forecasts.outlook(season).as_of == date(2026, 2, 10)
+    staff.ground.forecasts._now = lambda: Instant(clock.BUILT_UTC_S, Trust.UNKNOWN)
+    seen_later = replace(season, id="later")
+    staff.ground.forecasts._sky.series = lambda *_: SimpleNamespace(days=[20_600])  # type: ignore[assignment,method-assign]
+    assert staff.ground.forecasts.today(seen_later) == date_of(20_600)
 
 
 def test_the_harvest_scores_what_was_said_before_it(staff: Staff, season: Field) -> None:
