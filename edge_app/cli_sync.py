@@ -231,7 +231,7 @@ def usb_export(home: Path, as_json: bool, folder: Path) -> None:
         else:
             click.echo(
                 f"On the stick: {written.records} records, {written.photos} photos; "
-                f"{written.bytes / 1e6:.2f} MB written. There: ghalla hub usb import DIR"
+                f"{written.bytes / 1e6:.2f} MB written. There: ghalla hub usb DIR"
             )
 
     guarded(as_json, action)
