@@ -1,4 +1,4 @@
-"""A real node in a process of its own: ``ghalla serve`` on a free port."""
+"""What is served for real: a node in a process of its own, or an application in a thread."""
 
 from __future__ import annotations
 
@@ -8,8 +8,25 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
+
+from flask import Flask
+from waitress.server import create_server
+
+
+@contextmanager
+def listening(app: Flask) -> Iterator[str]:
+    """The address of ``app`` while it is served on a free port."""
+    server = create_server(app, host="127.0.0.1", port=0, threads=4)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.effective_port}"
+    server.close()
+    thread.join(5)
 
 
 class ServedNode:

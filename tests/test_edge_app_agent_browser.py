@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Geolocation, Page, Playwright, ViewportSize
-from waitress.server import create_server
 
 from edge_app import webassets
 from edge_app.agent import shell
@@ -24,6 +22,7 @@ from sat_ingest.archive import ARCHIVE, Archive
 from tests.browsers import PHONE, TABLET
 from tests.fakes import trap_reading
 from tests.people import Staff
+from tests.serving import listening
 from tests.skies import DAY, seen
 from tests.tablets import Tablet, photo, square
 
@@ -54,12 +53,8 @@ def staff(tmp_path: Path) -> Iterator[Staff]:
 
 @pytest.fixture
 def address(staff: Staff) -> Iterator[str]:
-    server = create_server(staff.app, host="127.0.0.1", port=0, threads=4)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.effective_port}"
-    server.close()
-    thread.join(5)
+    with listening(staff.app) as address:
+        yield address
 
 
 @pytest.fixture

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize
-from waitress.server import create_server
 
 from edge_app import webassets
 from edge_app.access.guard import COOKIE
@@ -18,6 +16,7 @@ from field_data.types import Field
 from sat_ingest.archive import ARCHIVE, Archive, outline_key
 from tests.browsers import PHONE, TABLET
 from tests.people import Staff
+from tests.serving import listening
 from tests.skies import DAY, five_fields, spring
 from tests.test_edge_app_web_browser import _MEASURE, AXE
 
@@ -54,12 +53,8 @@ def view(tmp_path_factory: pytest.TempPathFactory) -> Iterator[View]:
         shape = {"type": "Feature", "properties": {}, "geometry": line}
         told = {"type": "FeatureCollection", "features": [shape]}
         (outlines / "perimeter.geojson").write_text(json.dumps(told))
-        server = create_server(staff.app, host="127.0.0.1", port=0, threads=4)
-        thread = threading.Thread(target=server.run, daemon=True)
-        thread.start()
-        yield View(staff, f"http://127.0.0.1:{server.effective_port}", fields)
-        server.close()
-        thread.join(5)
+        with listening(staff.app) as address:
+            yield View(staff, address, fields)
 
 
 @pytest.mark.parametrize("lang", LANGS)

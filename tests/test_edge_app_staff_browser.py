@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,13 +11,13 @@ import cv2
 import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page
-from waitress.server import create_server
 
 from edge_app import webassets
 from edge_app.languages import LANGS
 from field_data.people import Role
 from tests.browsers import PHONE, TABLET
 from tests.people import PASSPHRASE, PIN, Staff
+from tests.serving import listening
 
 pytestmark = pytest.mark.browser
 
@@ -36,12 +35,8 @@ def staff(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Staff]:
 @pytest.fixture(scope="module")
 def address(staff: Staff) -> Iterator[str]:
     assert webassets.build_fonts(), "run npm ci first"
-    server = create_server(staff.app, host="127.0.0.1", port=0, threads=4)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.effective_port}"
-    server.close()
-    thread.join(5)
+    with listening(staff.app) as address:
+        yield address
 
 
 def device(browser: Browser, lang: str = "en") -> Page:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ViewportSize, sync_playwright
-from waitress.server import create_server
+from playwright.sync_api import Browser, ViewportSize
 
 from edge_app import webassets
 from edge_app.access.guard import COOKIE
@@ -17,8 +15,9 @@ from edge_app.languages import LANGS
 from edge_app.settings import Settings
 from field_data.people import Role
 from field_data.uplinks import Uplink
-from tests.browsers import CHROMIUM, FLAGS, PHONE, TABLET
+from tests.browsers import PHONE, TABLET
 from tests.people import Staff
+from tests.serving import listening
 from tests.test_edge_app_web_browser import _MEASURE, AXE
 
 pytestmark = pytest.mark.browser
@@ -36,20 +35,8 @@ def staff(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Staff]:
 
 @pytest.fixture(scope="module")
 def address(staff: Staff) -> Iterator[str]:
-    server = create_server(staff.app, host="127.0.0.1", port=0, threads=4)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.effective_port}"
-    server.close()
-    thread.join(5)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
+    with listening(staff.app) as address:
+        yield address
 
 
 def much_to_tell(staff: Staff) -> None:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
-from waitress.server import create_server
+from playwright.sync_api import Browser, Page
 
 from edge_app import webassets
 from edge_app.access.guard import COOKIE
 from edge_app.languages import LANGS
 from field_data.people import Role
-from tests.browsers import CHROMIUM, FLAGS, PHONE, TABLET
+from tests.browsers import PHONE, TABLET
 from tests.people import Staff
+from tests.serving import listening
 from tests.test_edge_app_web_browser import _MEASURE, AXE
 from tests.yield_screens import village
 
@@ -41,20 +40,8 @@ def view(tmp_path_factory: pytest.TempPathFactory) -> Iterator[View]:
     assert webassets.build_fonts(), "run npm ci first"
     with Staff(tmp_path_factory.mktemp("home")) as staff:
         paths = village(staff)
-        server = create_server(staff.app, host="127.0.0.1", port=0, threads=4)
-        thread = threading.Thread(target=server.run, daemon=True)
-        thread.start()
-        yield View(staff, f"http://127.0.0.1:{server.effective_port}", paths)
-        server.close()
-        thread.join(5)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
+        with listening(staff.app) as address:
+            yield View(staff, address, paths)
 
 
 @pytest.mark.parametrize("lang", LANGS)

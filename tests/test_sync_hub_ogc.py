@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from openapi_spec_validator import validate
-from waitress.server import create_server
 
 from sync.hub.api_openapi import CONFORMANCE
 from sync.hub.app import create_hub, hub_of
@@ -26,6 +24,7 @@ from sync.hub.people_grants import Role
 from sync.hub.settings import HubSettings
 from tests.hub_records import MAY_S, Records, client_of, everything, token_for
 from tests.hubs import Postgres, settings_in
+from tests.serving import listening
 
 ITEMS = "/ogc/collections/observations/items"
 
@@ -202,12 +201,8 @@ def test_the_api_describes_itself_truly(records: Records, client: FlaskClient) -
 
 @pytest.fixture
 def address(app: Flask) -> Iterator[str]:
-    server = create_server(app, host="127.0.0.1", port=0, threads=4)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.effective_port}"
-    server.close()
-    thread.join(5)
+    with listening(app) as address:
+        yield address
 
 
 def _ogr(address: str, token: str, *words: str, basic: bool = False) -> str:

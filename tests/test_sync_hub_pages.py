@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +12,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from playwright.sync_api import Browser, Page, sync_playwright
-from waitress.server import create_server
+from playwright.sync_api import Browser, Page
 
 from edge_app import webassets
 from sync.hub.app import create_hub, hub_of
@@ -23,9 +21,10 @@ from sync.hub.pages_words import OWN_NAMES
 from sync.hub.people import People
 from sync.hub.people_grants import Role
 from sync.hub.tables import REFUSED
-from tests.browsers import CHROMIUM, FLAGS, PHONE, TABLET
+from tests.browsers import PHONE, TABLET
 from tests.hub_records import MAY_S, PASSWORD, Records, client_of, everything
 from tests.hubs import settings_in
+from tests.serving import listening
 
 AXE = Path(__file__).parents[1] / "node_modules" / "axe-core" / "axe.min.js"
 SCREENS = os.environ.get("GHALLA_SCREENS")
@@ -193,20 +192,8 @@ def test_bars_and_sheet_stay_on_the_paper() -> None:
 def address(app: Flask, village: Village) -> Iterator[str]:
     assert webassets.build_fonts(), "run npm ci first"
     assert webassets.take_libraries()
-    server = create_server(app, host="127.0.0.1", port=0, threads=4)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.effective_port}"
-    server.close()
-    thread.join(5)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
+    with listening(app) as address:
+        yield address
 
 
 def logged_in(page: Page, address: str, lang: str) -> None:
