@@ -22,6 +22,7 @@ PORT ?= 8080
 HOST ?= 127.0.0.1
 RUN ?= runs/leaf
 TRAP_RUN ?= runs/trap
+PROCESSES ?= 2
 
 SOURCES := setup.cfg pyproject.toml $(wildcard constraints/*.txt)
 WEB_SOURCES := package.json package-lock.json edge_app/webassets.py \
@@ -36,7 +37,7 @@ run: $(VENV)/.web
 	$(BIN)/ghalla serve --home $(HOME_DIR) --host $(HOST) --port $(PORT)
 
 test: $(VENV)/.test $(VENV)/.webtest lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

@@ -1,0 +1,1 @@
+"""A field's week for its farmer and its agent: what to do, when, how much, why."""

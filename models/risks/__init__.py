@@ -1,0 +1,1 @@
+"""Which pests and diseases are about to come, and when work can be done."""

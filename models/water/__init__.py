@@ -1,0 +1,1 @@
+"""How much water a field needs: reference evapotranspiration, crop, soil, advice."""
