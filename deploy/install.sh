@@ -143,9 +143,9 @@ install_release() {
 
 # The first settings of a box: all phones on its network, tablets over https.
 make_home() {
-    [ ! -f "$home/settings.toml" ] || first=no
+    [ ! -f "$home/store.sqlite" ] || return 0
     as_ghalla "$release/venv/bin/ghalla" init --home "$home" >/dev/null
-    [ "${first:-yes}" = no ] ||
+    grep -q '^host *=' "$home/settings.toml" ||
         printf '\n# Of a box:\nhost = "0.0.0.0"\nhttps_port = 8443\n' >>"$home/settings.toml"
 }
 
