@@ -216,11 +216,16 @@ def chroot(root: Path, stick: Path) -> Iterator[list[str]]:
     assert holder.stdout.readline().strip() == "ready"
     inside = next(pid for pid in _below(holder.pid))
     try:
-        yield ["nsenter", "-t", str(inside), "-n", "-m", "-p", f"-r{root}", "--", "env", "-C", "/"]
+        yield ["nsenter", "-t", str(inside), "-n", "-m", "-p", "--", *_inside(root)]
     finally:
         holder.kill()
         holder.wait(30)
         holder.stdout.close()
+
+
+def _inside(root: Path) -> list[str]:
+    """Behind `nsenter`, whose own way into a root would not see what is mounted there."""
+    return ["chroot", str(root), "env", "-C", "/"]
 
 
 def copied(stick: Path, to: Path) -> Path:
