@@ -77,6 +77,8 @@ class Machine:
             preexec_fn=self._enter,
         )
         self.leader = self._first_process()
+        if limit and self._groups[0].name not in Path(f"/proc/{self.leader}/cgroup").read_text():
+            raise RuntimeError("the limits of the machine do not hold in there")
 
     def _enter(self) -> None:
         for group in self._groups:
@@ -97,21 +99,9 @@ class Machine:
 
     def run(self, *words: str, check: bool = True, timeout_s: float = 900) -> str:
         """The output (both streams) of a command in there."""
-        command = [
-            "nsenter",
-            "-t",
-            str(self.leader),
-            "-m",
-            "-u",
-            "-i",
-            "-n",
-            "-p",
-            "-r",
-            "-w/",
-            "--",
-        ]
+        command = ["nsenter", "-t", str(self.leader), "-m", "-u", "-i", "-n", "-p", "-r", "--"]
         done = subprocess.run(
-            [*command, *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            [*command, "env", "-C", "/", *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             timeout=timeout_s, check=False, env=_ENVIRON,
         )  # fmt: skip
         if check and done.returncode:
@@ -202,10 +192,11 @@ def chroot(root: Path, stick: Path) -> Iterator[list[str]]:
 
     The network namespace is named by the process that holds it, ``sleep``.
     """
-    for name in ("proc", "dev", "tmp"):
+    for name in ("proc", "dev", "sys", "tmp"):
         (root / name).mkdir(exist_ok=True)
     script = (
         f"ip link set lo up; mount -t proc proc {root}/proc; mount --rbind /dev {root}/dev; "
+        f"mount --rbind /sys {root}/sys; "
         f"mount --bind -o ro {stick} {root}/mnt; echo ready; exec sleep infinity"
     )
     holder = subprocess.Popen(

@@ -28,7 +28,7 @@ def folder(tmp_path: Path) -> Path:
     folder = tmp_path / "usb stick"
     (folder / "wheels").mkdir(parents=True)
     (folder / "wheels" / "ghalla-0.1.0-py3-none-any.whl").write_bytes(b"wheel" * 1000)
-    (folder / "VERSION").write_text("0.1.0-01234567\n")
+    (folder / "VERSION").write_text("0.1.0+01234567\n")
     shutil.copy2(DEPLOY / "install.sh", folder)
     seal(folder, KEY)
     return folder

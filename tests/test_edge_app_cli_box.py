@@ -11,14 +11,14 @@ from click.testing import CliRunner, Result
 from edge_app.appliance.layout import Layout
 from edge_app.cli import main
 
-RELEASE = {"version": "0.1.0-01234567", "python": "3.11", "arch": "aarch64"}
+RELEASE = {"version": "0.1.0+01234567", "python": "3.11", "arch": "aarch64"}
 
 
 @pytest.fixture
 def layout(tmp_path: Path) -> Layout:
     """A box with two releases, the second in use."""
     layout = Layout(tmp_path)
-    for name in ("0.0.9-89abcdef", RELEASE["version"]):
+    for name in ("0.0.9+89abcdef", RELEASE["version"]):
         layout.release(name).mkdir(parents=True)
         (layout.release(name) / "release.json").write_text(json.dumps(RELEASE))
     layout.current.symlink_to(f"releases/{RELEASE['version']}")
@@ -34,7 +34,7 @@ def status(layout: Layout, *words: str) -> Result:
 def test_a_box_says_what_runs_and_where_it_lies(layout: Layout) -> None:
     said = json.loads(status(layout, "--json").stdout)
     assert said["release"] == RELEASE
-    assert said["kept"] == ["0.0.9-89abcdef", RELEASE["version"]]
+    assert said["kept"] == ["0.0.9+89abcdef", RELEASE["version"]]
     assert said["paths"]["code"] == str(layout.release(RELEASE["version"]))
     assert said["units"] == {"ghalla.service": "installed"}
 

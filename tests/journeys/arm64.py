@@ -115,7 +115,7 @@ def _through(
             node = subprocess.Popen([*inside, *_exec_start(root)], stdout=subprocess.DEVNULL)
             _ask(inside, "wait", PAGE, "600")
         try:
-            health = json.loads(_run(inside, "ghalla", "check", "--json", check=False))
+            health = _json(_run(inside, "ghalla", "check", "--json", check=False))
             told.model = next(p["detail"] for p in health["parts"] if p["name"] == "model")
             with told.timed(f"{len(photos)} photos"):
                 told.diagnoses = {n: _diagnosed(inside, *each) for n, each in photos.items()}
@@ -142,7 +142,13 @@ def _forecast(inside: Sequence[str], root: Path, home: Path, told: Answers) -> d
     _run(inside, "chown", "-R", "ghalla:ghalla", f"/{HOME}")
     with told.timed("forecast"):
         said = _run(inside, "ghalla", "forecast", "Bled 1", "--as-of", AS_OF, "--json")
-    return dict(json.loads(said.splitlines()[-1]))
+    return _json(said)
+
+
+def _json(said: str) -> dict[str, Any]:
+    """The line of JSON among what a library says of an emulated processor."""
+    line = next(line for line in said.splitlines() if line.startswith("{"))
+    return dict(json.loads(line))
 
 
 def _exec_start(root: Path) -> list[str]:
