@@ -196,8 +196,14 @@ start_units() {
         esac
     done
     systemctl try-restart systemd-journald.service || true
+    restart_node
+}
+
+# What is asked for a page afterwards must be the new one.
+restart_node() {
+    systemctl stop ghalla.service
     systemctl reset-failed ghalla.service 2>/dev/null || true
-    systemctl restart ghalla.service
+    systemctl --no-block start ghalla.service
 }
 
 answers() {
@@ -210,9 +216,22 @@ wait_for_page() {
     until=$(($(date +%s) + wait_s))
     while [ "$(date +%s)" -lt "$until" ]; do
         if answers; then return 0; fi
+        restarts=$(systemctl show --property NRestarts --value ghalla.service)
+        [ "${restarts:-0}" -lt 3 ] || return 1
         sleep 1
     done
     return 1
+}
+
+# Releases that nobody wants any more; a box that updates itself keeps its own account of them.
+tidy() {
+    [ ! -f "$data/box/update/state.json" ] || return 0
+    for each in "$code"/releases/*; do
+        case $(basename "$each") in
+        "$name" | "$before") ;;
+        *) rm -rf "$each" ;;
+        esac
+    done
 }
 
 # A release that does not answer gives way to the one before it.
@@ -220,7 +239,7 @@ go_back() {
     [ -n "$before" ] && [ "$before" != "$name" ] ||
         fail "the node does not answer; see: journalctl -u ghalla"
     use_release "$before"
-    systemctl restart ghalla.service
+    restart_node
     fail "Ghalla $name does not answer here: $before is in use again (journalctl -u ghalla)"
 }
 
@@ -272,7 +291,8 @@ main() {
     make_folders
     install_release
     make_home
-    before=$(basename "$(readlink "$code/current" 2>/dev/null || true)")
+    before=$(readlink "$code/current" 2>/dev/null || true)
+    before=${before##*/}
     use_release "$name"
     write_command
     write_units
@@ -284,6 +304,7 @@ main() {
     elif [ "$start" = yes ]; then
         start_units
         wait_for_page || go_back
+        tidy
         say_missing
         say_address
     fi

@@ -99,10 +99,10 @@ class Machine:
 
     def run(self, *words: str, check: bool = True, timeout_s: float = 900) -> str:
         """The output (both streams) of a command in there."""
-        command = ["nsenter", "-t", str(self.leader), "-m", "-u", "-i", "-n", "-p", "-r", "--"]
+        inside = ["nsenter", "-t", str(self.leader), "-m", "-u", "-i", "-n", "-p", "-r", "--"]
         done = subprocess.run(
-            [*command, "env", "-C", "/", *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            timeout=timeout_s, check=False, env=_ENVIRON,
+            [*inside, "env", "-C", "/", *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            text=True, timeout=timeout_s, check=False, env=_ENVIRON,
         )  # fmt: skip
         if check and done.returncode:
             raise RuntimeError(f"{' '.join(words)}: {done.returncode}: {done.stdout[-2000:]}")
@@ -122,12 +122,11 @@ class Machine:
         """What the client of :mod:`tests.machine_client` says from inside the network."""
         return asked(["nsenter", "-t", str(self.leader), "-n"], words, timeout_s)
 
-    def memory_bytes(self, unit: str) -> int:
-        """The proportional memory (PSS) of a unit's main process."""
+    def memory_bytes(self, unit: str) -> tuple[int, int]:
+        """Of a unit's main process: its share of memory now (PSS), and the most it ever held."""
         pid = self.run("systemctl", "show", "-p", "MainPID", "--value", unit).strip()
-        rollup = self.run("cat", f"/proc/{pid}/smaps_rollup")
-        line = next(line for line in rollup.splitlines() if line.startswith("Pss:"))
-        return int(line.split()[1]) * 1024
+        now = _kilobytes(self.run("cat", f"/proc/{pid}/smaps_rollup"), "Pss:")
+        return now, _kilobytes(self.run("cat", f"/proc/{pid}/status"), "VmHWM:")
 
     def pull_the_plug(self) -> None:
         """Every process ends at once; nothing is told."""
@@ -156,6 +155,11 @@ def asked(prefix: Sequence[str], words: Sequence[str], timeout_s: float) -> dict
         raise RuntimeError(f"{' '.join(words)}: {done.stderr[-1000:]}")
     said: dict[str, Any] = json.loads(done.stdout)
     return said
+
+
+def _kilobytes(table: str, name: str) -> int:
+    line = next(line for line in table.splitlines() if line.startswith(name))
+    return int(line.split()[1]) * 1024
 
 
 def _below(pid: int) -> Iterator[int]:

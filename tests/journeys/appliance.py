@@ -15,12 +15,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
-from tests.builders import leaf_jpeg
+from edge_app.appliance.release_folder import seal, sha256_of
+from tests.builders import leaf_jpeg, phone_jpeg
 from tests.machines import BOOTED, Limit, Machine, copied, debian, unpack
 
 ROOT = Path(__file__).parents[2]
@@ -29,7 +32,8 @@ SMALL = Limit(cores=0.5, memory_bytes=1024 * MIB)
 NODE = "http://127.0.0.1:8080"
 PAGE = f"{NODE}/ar/"
 DIAGNOSE = f"{NODE}/api/v1/diagnose?crop=LYPES&lang=en"
-GOAL_INSTALL_S, GOAL_PAGE_S, GOAL_IDLE = 300.0, 20.0, 250 * MIB
+GOAL_INSTALL_S, GOAL_PAGE_S, GOAL_IDLE, GOAL_BUSY = 300.0, 20.0, 250 * MIB, 600 * MIB
+_PHONES = 10
 _IDLE_S = 20.0
 _NODE_OF_UNIT = ("systemctl", "kill", "--kill-whom=main", "ghalla.service", "-s")
 
@@ -76,8 +80,8 @@ class Journey:
     def boot(self, limit: Limit | None = None) -> Machine:
         """Power on."""
         stick = f"{self.release}:/media/usb"
-        spoilt = f"{self.work / 'spoilt'}:/media/spoilt"
-        return Machine(self.root, limit, [stick, spoilt])
+        others = [f"{self.work / each}:/media/{each}" for each in ("spoilt", "broken")]
+        return Machine(self.root, limit, [stick, *others])
 
     def install(self, machine: Machine, *words: str) -> str:
         """Run the installer from the stick."""
@@ -88,9 +92,9 @@ class Journey:
         at: float = machine.ask("wait", PAGE, "180")["at"]
         return at - since
 
-    def diagnose(self, machine: Machine) -> tuple[str, dict[str, Any]]:
+    def diagnose(self, machine: Machine, photo: str = "leaf.jpg") -> tuple[str, dict[str, Any]]:
         """Where the answer for a photo is read, and the answer."""
-        answer = machine.ask("post", DIAGNOSE, str(self.work / "leaf.jpg"))
+        answer = machine.ask("post", DIAGNOSE, str(self.work / photo))
         assert answer["status"] in (200, 201), answer
         return answer["headers"]["Content-Location"], json.loads(answer["text"])
 
@@ -114,7 +118,9 @@ def main() -> None:
         with say.step(f"a Debian {said.suite} system, amd64, {', '.join(BOOTED)}"):
             unpack(debian(said.suite, "amd64", BOOTED, said.roots), work / "root")
         (work / "leaf.jpg").write_bytes(leaf_jpeg())
+        (work / "phone.jpg").write_bytes(phone_jpeg())
         _spoil(said.release, work / "spoilt")
+        _break(said.release, work / "broken")
         shutil.copy2(said.key, work / "root/root/publisher.pub")
         go_through(Journey(work / "root", said.release.resolve(), said.key, work, say))
     print(f"Goals missed: {', '.join(say.missed) or 'none'}")
@@ -131,6 +137,26 @@ def _spoil(release: Path, folder: Path) -> None:
     victim.write_bytes(bytes(data))
 
 
+def _break(release: Path, folder: Path) -> None:
+    """A stick that is whole, of a release whose server ends at once; nobody has signed it."""
+    copied(release, folder)
+    wheel = sorted((folder / "wheels").glob("ghalla-*.whl"))[0]
+    before = sha256_of(wheel)
+    with ZipFile(wheel) as old:
+        files = {name: old.read(name) for name in old.namelist()}
+    wheel.unlink()
+    with ZipFile(wheel, "w") as new:
+        for name, data in files.items():
+            new.writestr(name, b"raise SystemExit(9)\n" if name == "edge_app/server.py" else data)
+    texts = {"VERSION": "0.1.0+broken\n"}
+    for target in (folder / "targets").iterdir():
+        texts[f"targets/{target.name}"] = target.read_text().replace(before, sha256_of(wheel))
+    for name, text in texts.items():
+        (folder / name).unlink()
+        (folder / name).write_text(text)
+    seal(folder, None)
+
+
 def go_through(journey: Journey) -> None:
     """Every step, in order."""
     say = journey.say
@@ -142,6 +168,8 @@ def go_through(journey: Journey) -> None:
         page = _photo(journey, machine)
         _killed(journey, machine)
         _hung(journey, machine)
+        _rests(journey, machine)
+        _goes_back(journey, machine)
         with say.step("the power is cut right after an answer"):
             last, _ = journey.diagnose(machine)
             machine.pull_the_plug()
@@ -191,15 +219,57 @@ def _killed(journey: Journey, machine: Machine) -> None:
 
 def _hung(journey: Journey, machine: Machine) -> None:
     """The unit's two minutes, made six seconds so that nobody waits."""
-    drop_in = "/run/systemd/system/ghalla.service.d"
-    machine.run("mkdir", "-p", drop_in)
-    machine.run("sh", "-c", f"printf '[Service]\\nWatchdogSec=6\\n' > {drop_in}/fast.conf")
-    machine.run("systemctl", "daemon-reload")
+    _drop_in(machine, "ghalla.service", "[Service]\\nWatchdogSec=6\\n")
     machine.run("systemctl", "restart", "ghalla.service")
     with journey.say.step("the node is stopped in its tracks: the watchdog (6 s here) notices"):
         machine.run(*_NODE_OF_UNIT, "SIGSTOP")
         _until(lambda: _restarts(machine) > 0, 60)
         journey.page_after(machine, time.monotonic())
+
+
+def _rests(journey: Journey, machine: Machine) -> None:
+    """Ten failures and ten minutes, made two and two seconds."""
+    _drop_in(machine, "ghalla.service", "[Unit]\\nStartLimitBurst=2\\n[Service]\\nRestartSec=1\\n")
+    fast = "[Service]\\nExecStart=\\nExecStart=/bin/sleep 2\\n"
+    _drop_in(
+        machine,
+        "ghalla-again.service",
+        f"{fast}ExecStart=/bin/systemctl --no-block start ghalla\\n",
+    )
+    with journey.say.step("its home is gone: it fails, rests, and comes back with the home"):
+        machine.run("mv", "/var/lib/ghalla/home", "/var/lib/ghalla/away")
+        machine.run("systemctl", "kill", "ghalla.service", "-s", "SIGKILL")
+        _until(lambda: _state(machine, "ghalla-again.service") == "activating", 60)
+        machine.run("mv", "/var/lib/ghalla/away", "/var/lib/ghalla/home")
+        machine.run("systemctl", "reset-failed", "ghalla.service")
+        journey.page_after(machine, time.monotonic())
+    machine.run("rm", "-r", "/run/systemd/system/ghalla.service.d")
+    machine.run("rm", "-r", "/run/systemd/system/ghalla-again.service.d")
+    machine.run("systemctl", "daemon-reload")
+    machine.run("systemctl", "restart", "ghalla.service")
+
+
+def _state(machine: Machine, unit: str) -> str:
+    return machine.run("systemctl", "is-active", unit, check=False).strip()
+
+
+def _drop_in(machine: Machine, unit: str, text: str) -> None:
+    folder = f"/run/systemd/system/{unit}.d"
+    machine.run("mkdir", "-p", folder)
+    machine.run("sh", "-c", f"printf '{text}' > {folder}/journey.conf")
+    machine.run("systemctl", "daemon-reload")
+
+
+def _goes_back(journey: Journey, machine: Machine) -> None:
+    """The keeper trusts nobody for a moment, and installs what does not work."""
+    machine.run("mv", "/etc/ghalla/trust", "/etc/ghalla/kept")
+    with journey.say.step("a release that does not start gives way to the one before"):
+        said = machine.run("sh", "/media/broken/install.sh", check=False)
+        assert "is in use again" in said, said
+        journey.page_after(machine, time.monotonic())
+    machine.run("rm", "-r", "/etc/ghalla/trust")
+    machine.run("mv", "/etc/ghalla/kept", "/etc/ghalla/trust")
+    journey.say.told(said)
 
 
 def _restarts(machine: Machine) -> int:
@@ -226,10 +296,13 @@ def _small_board(journey: Journey, pages: tuple[str, ...]) -> None:
                 journey.still_there(machine, page)
         with say.step(f"left alone for {_IDLE_S:.0f} s"):
             time.sleep(_IDLE_S)
-        idle = machine.memory_bytes("ghalla.service")
+        idle, _ = machine.memory_bytes("ghalla.service")
         say.goal("memory of the idle node", idle / MIB, GOAL_IDLE / MIB, "MiB")
-        with say.step("a photo on this board"):
-            journey.diagnose(machine)
+        sent = say.step(f"{_PHONES} phones send 12 megapixels at once")
+        with sent, ThreadPoolExecutor(_PHONES) as phones:
+            list(phones.map(lambda _: journey.diagnose(machine, "phone.jpg"), range(_PHONES)))
+        _, most = machine.memory_bytes("ghalla.service")
+        say.goal("most memory the node ever held", most / MIB, GOAL_BUSY / MIB, "MiB")
 
 
 def _away_and_back(journey: Journey, page: str) -> None:
