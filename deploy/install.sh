@@ -3,6 +3,7 @@
 #
 #   sh install.sh                  as root, on Debian 12/13 or Raspberry Pi OS (64-bit)
 #   sh install.sh --trust KEY.pub  only if that key signed this folder; and so from now on
+#   sh /opt/ghalla/install.sh --from DIR   nothing of DIR runs before its signature was checked
 #   sh install.sh --check          look whether the folder is whole, change nothing
 #   sh install.sh --no-start       install, but start nothing
 #
@@ -19,7 +20,7 @@ home=$data/home
 python=python3
 need_mb=700
 wait_s=120
-trust='' only_check=no start=yes
+trust='' from='' only_check=no start=yes
 
 say() { printf '%s\n' "$*"; }
 fail() {
@@ -161,6 +162,8 @@ use_release() {
 }
 
 write_command() {
+    install -m 0644 install.sh "$code/install.sh.new"
+    mv "$code/install.sh.new" "$code/install.sh"
     cat >/usr/local/bin/ghalla.new <<'COMMAND'
 #!/bin/sh
 # ghalla on this box: its own home, and its own user but for `ghalla box`, which may need root.
@@ -269,9 +272,15 @@ main() {
             trust=$(realpath "$2")
             shift
             ;;
+        --from)
+            [ -d "${2:-}" ] || fail "--from needs the folder of a release"
+            from=$(realpath "$2")
+            here=$from
+            shift
+            ;;
         --check) only_check=yes ;;
         --no-start) start=no ;;
-        *) fail "unknown option $1; known are --trust KEY.pub, --check and --no-start" ;;
+        *) fail "unknown option $1; see the head of this file" ;;
         esac
         shift
     done
@@ -283,6 +292,10 @@ main() {
     check_sums
     name=$(head -n 1 VERSION)
     [ "$only_check" = no ] || exit 0
+    if [ -n "$from" ]; then
+        rm -rf "$work"
+        exec sh "$here/install.sh"
+    fi
 
     [ "$(id -u)" = 0 ] || fail "only root may install: sudo sh install.sh"
     check_system

@@ -191,8 +191,12 @@ def _first_installation(journey: Journey, machine: Machine) -> None:
         said = journey.install(machine, "--trust", "/root/publisher.pub")
     say.told(said)
     say.goal("installation", time.monotonic() - begun, GOAL_INSTALL_S, "s")
-    with say.step("installed again: nothing to do"):
-        assert "installed already" in journey.install(machine)
+    own = ("sh", "/opt/ghalla/install.sh", "--from")
+    with say.step("installed again, by the box's own script: nothing to do"):
+        assert "installed already" in machine.run(*own, "/media/usb")
+    with say.step("by which a stick that nobody signed is refused, though it is whole"):
+        said = machine.run(*own, "/media/broken", check=False)
+        assert "is not signed" in said, said
     say.told(machine.run("ghalla", "box", "status"))
     with say.step("ghalla check"):
         said = machine.run("ghalla", "check", check=False)
