@@ -127,7 +127,8 @@ def net_longwave(
 
 def wind_at_2m(speed: ArrayLike, height_m: float) -> Floats:
     """Wind measured at another height over grass, m/s at 2 m (47)."""
-    return _array(speed) * 4.87 / np.log(67.8 * height_m - 5.42)
+    factor = float(4.87 / np.log(67.8 * height_m - 5.42))
+    return _array(speed) * factor
 
 
 def penman_monteith(
