@@ -181,6 +181,11 @@ class WeatherArchive:
         sql = "SELECT data FROM forecasts WHERE place=? AND issued<=? ORDER BY issued DESC LIMIT ?"
         return [self._weather(row[0]) for row in self._all(sql, place, until_utc_s, most)]
 
+    def issued(self, place: str) -> float | None:
+        """When the latest forecast of a place was made, seconds since 1970; None without one."""
+        row = self._one("SELECT max(issued) FROM forecasts WHERE place=?", place)
+        return None if row is None or row[0] is None else float(row[0])
+
     def revision(self) -> int:
         """Another number whenever something came or went."""
         row = self._one("SELECT number FROM edition")
@@ -227,10 +232,8 @@ class WeatherArchive:
 
     def _is_late(self, weather: Weather) -> bool:
         """Whether a newer forecast of the place is here already."""
-        if weather.issued is None:
-            return False
-        row = self._one("SELECT max(issued) FROM forecasts WHERE place=?", weather.place.id)
-        return bool(row and row[0] is not None and row[0] > weather.issued.utc_s)
+        known = self.issued(weather.place.id)
+        return weather.issued is not None and known is not None and known > weather.issued.utc_s
 
     def _put_place(self, weather: Weather) -> None:
         place = weather.place
