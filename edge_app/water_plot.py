@@ -24,13 +24,15 @@ def draw_water(outlook: WaterOutlook, file: Path, title: str = "") -> Path:
     figure = empty_figure(10, 7)
     above, middle, below = figure.subplots(3, 1, sharex=True, height_ratios=[1, 2, 1])
     draw_days(above, middle, below, outlook.days)
+    now: Any = date_of(outlook.as_of)
     for axes in (above, middle, below):
-        axes.axvline(date_of(outlook.as_of), color=GREY, linewidth=1, linestyle=":")
+        axes.axvline(now, color=GREY, linewidth=1, linestyle=":")
     advice = outlook.advice
     if advice is not None and advice.by_day is not None and outlook.amount is not None:
+        by: Any = date_of(advice.by_day)
         words = f"give {advice.mm:.0f} mm ({advice.low_mm:.0f}-{advice.high_mm:.0f})"
         middle.annotate(
-            words, (date_of(advice.by_day), -outlook.days[-1].raw), color=PURPLE, fontsize=9,
+            words, (by, -outlook.days[-1].raw), color=PURPLE, fontsize=9,
             xytext=(-8, 14), textcoords="offset points", ha="right",
         )  # fmt: skip
     above.set_title(title or f"{outlook.crop} on {outlook.texture}, {outlook.method}", loc="left")
@@ -40,7 +42,7 @@ def draw_water(outlook: WaterOutlook, file: Path, title: str = "") -> Path:
 
 def draw_days(above: Axes, middle: Axes, below: Axes, days: Sequence[WaterDay]) -> None:
     """Rain and irrigation, depletion, and coefficient with stress, on three axes above another."""
-    at = [date_of(day.day) for day in days]
+    at: Any = [date_of(day.day) for day in days]
 
     def column(name: str) -> list[float]:
         return [getattr(day, name) for day in days]

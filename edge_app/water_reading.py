@@ -36,7 +36,7 @@ def outlook_of(
         texture=case.texture or unknown()[0],
         method=case.method.id if case.method else "rainfed",
         rainfed=case.method is None,
-        days=_days(season),
+        days=days_of(season),
         advice=advice,
         amount=_amount(field, advice, setup),
         et0_by=_et0_by(season),
@@ -45,7 +45,8 @@ def outlook_of(
     )
 
 
-def _days(season: SeasonWater) -> tuple[WaterDay, ...]:
+def days_of(season: SeasonWater) -> tuple[WaterDay, ...]:
+    """The days of the middle member, with the range that all members span."""
     from models.water.advice import RANGE
     from models.water.season import weighted
 

@@ -13,6 +13,7 @@ import pytest
 
 from models.water.balance import Balance, Canopy, Forcing, Ground, Start, balance
 from models.water.crops import curve, named_crop, roots_of
+from models.water.soils import ground_of, soils
 
 DAYS, SOWN = 200, datetime.date(2010, 11, 15)
 SOIL = {"fc": 0.27, "wp": 0.13, "rew": 9.0, "tew": 20.5}
@@ -129,3 +130,41 @@ def test_a_dry_subsoil_gives_less_than_fao_56_takes_for_granted() -> None:
     assert dry.ks.mean() < wet.ks.mean()
     assert (dry.depletion >= wet.depletion - 1e-9).all()
     assert replace(wet, below=wet.below).below.min() >= 0
+
+
+def test_no_weather_however_odd_takes_a_store_out_of_its_bounds() -> None:
+    rng = np.random.default_rng(1)
+    fields, days = 60, 120
+    ground = ground_of([list(soils().values())[n % 12] for n in range(fields)])
+    kcb = rng.uniform(0, 1.25, (fields, days))
+    roots = np.sort(rng.uniform(0.1, 2, (fields, days)), axis=1)
+    canopy = Canopy(kcb, roots, rng.uniform(0.01, 8, (fields, days)), rng.uniform(0.1, 0.8, fields),
+                    np.full(fields, 0.15), roots[:, -1])  # fmt: skip
+    rain = np.where(rng.random((fields, days)) < 0.1, rng.uniform(0, 300, (fields, days)), 0)
+    water = np.where(rng.random((fields, days)) < 0.1, rng.uniform(0, 400, (fields, days)), 0)
+    forcing = Forcing(rng.uniform(0, 16, (fields, days)), rain, water,
+                      rng.uniform(0.05, 1, (fields, days)), rng.uniform(0, 12, (fields, days)),
+                      rng.uniform(0, 100, (fields, days)))  # fmt: skip
+    found = balance(ground, canopy, forcing, Start(*(np.zeros(fields) for _ in range(3))))
+    for each in (getattr(found, name) for name in Balance.__slots__):
+        assert np.isfinite(each).all()
+        assert (each >= 0).all()
+    assert (found.depletion <= found.taw + 1e-9).all()
+    assert (found.surface <= ground.tew[:, None]).all()
+    assert (found.ks <= 1).all()
+    assert (found.runoff <= rain).all()
+    assert (found.eta <= found.etc + 1e-9).all()
+
+
+@pytest.mark.data
+def test_on_a_real_season_weather_and_ndvi_beat_what_is_usual() -> None:
+    """One of the seasons that ``python -m tests.journeys.water_season`` prints."""
+    from tests.journeys.water_season import PROVINCE, Arm, Season, follow, spanish
+
+    place = spanish(PROVINCE)
+    season = Season(place, 2005, place.usual(2005))
+    off = {}
+    for arm in (Arm.CLIMATOLOGY, Arm.CALENDAR, Arm.NODE):
+        off[arm] = np.mean(np.abs(list(follow(season, arm).misjudged.values())))
+    assert off[Arm.NODE] < 0.75 * off[Arm.CALENDAR]
+    assert off[Arm.CALENDAR] < 0.75 * off[Arm.CLIMATOLOGY]

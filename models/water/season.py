@@ -208,16 +208,21 @@ def _canopy(
 
 
 def _rains(known: list[DayWeather], now: int) -> list[list[float]]:
-    """Rain of all days: middle, low, high."""
+    """Rain of all days: middle, low, high, (3, days)."""
     measured = [day.rain_mm for day in known[:now] if math.isfinite(day.rain_mm)]
-    usual = sum(measured) / len(measured) if measured else 0.0
-    triples = [_rain(day, place >= now, usual) for place, day in enumerate(known)]
+    mean = sum(measured) / max(len(measured), 1)
+    # A gauge that is rarely read is read when it rains: of the other days it says the less.
+    share = len(measured) / max(now, 1)
+    unread = (share * mean, 0.0, max(mean, UNMEASURED_WETTER * share * mean))
+    triples = [_rain(day, place >= now, unread) for place, day in enumerate(known)]
     return [[triple[side] for triple in triples] for side in (MIDDLE, LOW, HIGH)]
 
 
-def _rain(day: DayWeather, ahead: bool, usual: float) -> tuple[float, float, float]:
+def _rain(
+    day: DayWeather, ahead: bool, unread: tuple[float, float, float]
+) -> tuple[float, float, float]:
     if not math.isfinite(day.rain_mm):
-        return usual, 0.0, UNMEASURED_WETTER * usual
+        return unread
     if day.rain_origin is Origin.CLIMATOLOGY:
         return day.rain_mm, 0.0, UNMEASURED_WETTER * day.rain_mm
     if not ahead:
