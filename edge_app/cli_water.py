@@ -148,6 +148,8 @@ def _advice(outlook: WaterOutlook) -> Iterator[str]:
         f"  give {advice.mm:.0f} mm ({advice.low_mm:.0f}-{advice.high_mm:.0f}), of which the roots "
         f"get {advice.net_mm:.0f}: {amount.m3:.0f} m3 ({amount.low_m3:.0f}-{amount.high_m3:.0f})"
     )
+    if advice.later_mm >= 1:
+        yield f"  the roots lack {advice.later_mm:.0f} mm more: in parts, look again next week"
     if math.isfinite(amount.pump_hours):
         yield f"  pump: {amount.pump_hours:.1f} hours"
     if math.isfinite(amount.turns):

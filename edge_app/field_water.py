@@ -4,16 +4,17 @@ What is missing is asked (`WaterOutlook.asked`), and what is taken instead is sa
 codes of `FieldWater.items`, all about `Topic.WATER`; every item carries the evidence below.
 
 * ``water_give``: the crop will suffer within a week.  ``amount`` in mm as it must leave the pump,
-  ``last_day`` the last day before it suffers; facts net_mm, m3, low_m3, high_m3, and where known
-  pump_hours, turns, turn_days.
+  ``last_day`` the last day before it suffers; facts net_mm, later_mm (beyond what can
+  be given at once: look again next week), m3, low_m3, high_m3, where known pump_hours, turns,
+  turn_days.
 * ``water_wait``: it would, but rain is on its way and may do.
-* ``water_none_needed``: it will not suffer within a week.
+* ``water_none_needed``: it will not suffer within a week, or it ripens (ripening 1).
 * ``water_rainfed_stress``: a crop that has rain alone gets less than it wants (stress_percent).
 * ``water_unknown``: fact why: no_weather, no_day, no_season, crop_not_known, season_over,
   weather_gaps.
 
 All but the last have the facts days_left until the crop suffers (99: beyond the forecast), rainfed
-(0 or 1), rain_mm expected in seven days, stress_percent.
+(0 or 1), ripening (0 or 1), rain_mm expected in seven days, stress_percent.
 
 Common facts: crop (EPPO), ask (what to ask, joined by commas: texture, sown, method, two_sowings,
 irrigation_too_much, irrigation_twice, irrigation_area, irrigation_no_figure, rain), and for each of

@@ -22,6 +22,7 @@ CODES = {
     "wait": "water_wait",
     "none": "water_none_needed",
     "stress": "water_rainfed_stress",
+    "ripe": "water_none_needed",
 }
 
 
@@ -60,7 +61,7 @@ def _known(field: Field, outlook: WaterOutlook, advice: WaterAdvice) -> AdviceIt
 
 
 def _urgency(outlook: WaterOutlook, advice: WaterAdvice) -> Urgency:
-    if str(advice.verdict) == "none":
+    if str(advice.verdict) in ("none", "ripe"):
         return Urgency.NONE
     if str(advice.verdict) != "give" or advice.by_day is None:
         return Urgency.WEEK
@@ -95,14 +96,15 @@ def _facts(outlook: WaterOutlook, advice: WaterAdvice) -> Mapping[str, str | flo
     facts = _common(outlook)
     left = BEYOND if advice.by_day is None else advice.by_day - outlook.as_of
     facts |= {"days_left": left, "rainfed": int(outlook.rainfed)}
+    facts |= {"ripening": int(str(advice.verdict) == "ripe")}
     facts |= {"rain_mm": round(advice.rain_mm, 1)}
     facts |= {"stress_percent": round(100 * (1 - advice.stress))}
     amount = outlook.amount
     if amount is not None:
         told = {
-            "net_mm": advice.net_mm, "m3": amount.m3, "low_m3": amount.low_m3,
-            "high_m3": amount.high_m3, "pump_hours": amount.pump_hours, "turns": amount.turns,
-            "turn_days": amount.turn_days,
+            "net_mm": advice.net_mm, "later_mm": advice.later_mm, "m3": amount.m3,
+            "low_m3": amount.low_m3, "high_m3": amount.high_m3, "pump_hours": amount.pump_hours,
+            "turns": amount.turns, "turn_days": amount.turn_days,
         }  # fmt: skip
         facts |= {key: round(value, 1) for key, value in told.items() if not math.isnan(value)}
     return facts

@@ -53,17 +53,28 @@ def test_a_thirsty_field_is_told_mm_cubic_metres_hours_and_turns(bled: Watered) 
     assert item.evidence["et0_by"] == "penman_monteith"
 
 
-def test_after_watering_nothing_is_needed_and_then_it_is_again(bled: Watered) -> None:
+def test_what_is_too_much_for_once_is_given_in_parts_and_then_nothing_for_a_while(
+    bled: Watered,
+) -> None:
     bled.sown()
     bled.set_up("drip")
-    before = only(bled)
-    bled.watered(DAY - dt.timedelta(days=1), before.amount, method="drip")
+    days = [DAY - dt.timedelta(days=n) for n in range(4, 0, -1)]
+    given = []
+    for day in days:
+        item = only(bled, day)
+        if item.code == "water_give":
+            assert float(item.facts["net_mm"]) <= 40
+            given.append((item.amount, float(item.facts["later_mm"])))
+            bled.watered(day, item.amount, method="drip")
+    assert [later > 1 for _, later in given] == [True, True, False]
+    assert given[0][1] > given[1][1] > 30
     after = only(bled)
     assert after.code == "water_none_needed"
     assert math.isnan(after.amount)
-    assert after.evidence["irrigation_30d_mm"] == pytest.approx(before.amount, abs=0.02)
-    later = [only(bled, DAY + dt.timedelta(days=n)) for n in range(1, 30)]
-    assert "water_give" in [each.code for each in later]
+    told = float(after.evidence["irrigation_30d_mm"])
+    assert told == pytest.approx(sum(mm for mm, _ in given), abs=0.1)
+    later_on = [only(bled, DAY + dt.timedelta(days=n)).code for n in range(1, 30)]
+    assert "water_give" in later_on
 
 
 def test_rain_that_is_on_its_way_is_waited_for(bled: Watered) -> None:
@@ -93,6 +104,15 @@ def test_a_rainfed_field_is_told_of_its_thirst_and_given_nothing(bled: Watered) 
     assert math.isnan(item.amount)
     assert item.form == ""
     assert only(bled, dt.date(2026, 1, 20)).code == "water_none_needed"
+
+
+def test_a_crop_that_ripens_is_given_nothing_however_dry_it_is(bled: Watered) -> None:
+    bled.sown()
+    bled.set_up()
+    ripe = only(bled, SOWN + dt.timedelta(days=170))
+    assert (ripe.code, ripe.facts["ripening"], ripe.urgency) == ("water_none_needed", 1, 0)
+    assert float(ripe.evidence["depletion_mm"]) > float(ripe.evidence["raw_mm"])
+    assert only(bled).facts["ripening"] == 0
 
 
 def test_what_nobody_has_said_is_asked_and_what_is_taken_is_told(bled: Watered) -> None:

@@ -28,6 +28,7 @@ class Verdict(StrEnum):
     WAIT = "wait"  # rain is on its way and may do
     NONE = "none"  # nothing wanted for a week
     STRESS = "stress"  # a rainfed crop is thirsty; nothing to do about it
+    RIPE = "ripe"  # it ripens: water no longer pays
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +36,9 @@ class WaterAdvice:
     """``by_day`` (since 1970-01-01) is the last day before the crop suffers, None where it does not
     in the days that are forecast, ``first_by_day`` the earliest in the range.
 
-    ``net_mm`` the soil wants, ``mm`` is what must leave the pump for it, with its range ``low_mm``
-    to ``high_mm``; NaN where nothing is to be given.  ``rain_mm`` is what is expected in the next
+    ``net_mm`` the soil is to get, ``mm`` is what must leave the pump for it, with its range
+    ``low_mm`` to ``high_mm``; NaN where nothing is to be given.  ``later_mm`` the soil lacks beyond
+    what can be given at once.  ``rain_mm`` is what is expected in the next
     seven days, ``stress`` the mean share of its water that the crop gets in them (1: all).
     """
 
@@ -47,6 +49,7 @@ class WaterAdvice:
     mm: float
     low_mm: float
     high_mm: float
+    later_mm: float
     rain_mm: float
     stress: float
 
@@ -64,7 +67,9 @@ def advise(
     by_day = int(days[need[0]]) if need[0] < len(days) else None
     early = int(weighted(need.astype(float), season.weights, (RANGE[0],))[0])
     first = int(days[early]) if early < len(days) else None
-    nothing = (math.nan,) * 4
+    nothing = (math.nan, math.nan, math.nan, math.nan, 0.0)
+    if _ripe(season, by_day):
+        return WaterAdvice(Verdict.RIPE, by_day, first, *nothing, rain, stress)
     if season.case.method is None:
         verdict = Verdict.STRESS if stress < STRESS else Verdict.NONE
         return WaterAdvice(verdict, by_day, first, *nothing, rain, stress)
@@ -76,6 +81,12 @@ def advise(
     verdict = Verdict.GIVE if amounts[0] >= LEAST_MM else Verdict.WAIT
     said = amounts if verdict is Verdict.GIVE else nothing
     return WaterAdvice(verdict, by_day, first, *said, rain, stress)
+
+
+def _ripe(season: SeasonWater, by_day: int | None) -> bool:
+    """Whether the crop ripens by the day on which it would want water, or does so already."""
+    day = int(season.days[season.today]) if by_day is None else by_day
+    return day - season.case.start_day >= season.case.crop.ripe_after
 
 
 def _first_need(season: SeasonWater) -> NDArray[np.int64]:
@@ -95,18 +106,19 @@ def _dry_need(season: SeasonWater, need: NDArray[np.int64]) -> int:
 
 def _amounts(
     season: SeasonWater, at: int, efficiencies: tuple[float, float, float] | None
-) -> tuple[float, float, float, float]:
-    """Net mm, and mm with their range, that fill the roots' soil on the day at that place.
+) -> tuple[float, float, float, float, float]:
+    """Net mm, and mm with their range, that fill the roots' soil on the day at that place, and what
+    is left for later because it is too much for once.
 
     Room is left for rain that is expected within three days after it."""
+    method = season.case.method
+    if method is None:
+        raise ValueError("a rainfed field is given nothing")
     after = season.rain[:, at + 1 : at + 1 + RAIN_WITHIN_DAYS].sum(axis=1)
-    wanted = np.maximum(season.balance.depletion[:, at] - after, 0)
+    lacking = season.balance.depletion[:, at] - after
+    wanted = np.clip(lacking, 0, method.most_mm)
     low, high = weighted(wanted, season.weights, RANGE)
-    net = float(wanted[0])
-    if efficiencies is None:
-        if season.case.method is None:
-            raise ValueError("a rainfed field is given nothing")
-        efficiencies = (season.case.method.efficiency,) * 3
-    middle, best, worst = efficiencies
-    mm = net / middle
-    return net, mm, min(float(low) / best, mm), max(float(high) / worst, mm)
+    middle, best, worst = efficiencies or (method.efficiency,) * 3
+    mm = float(wanted[0]) / middle
+    ends = min(float(low) / best, mm), max(float(high) / worst, mm)
+    return float(wanted[0]), mm, *ends, max(float(lacking[0] - wanted[0]), 0.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -19,6 +20,8 @@ SOWN_HEIGHT_M = 0.05
 # Largest and smallest basal coefficient that any field is believed to have.
 KCB_MOST = 1.25
 YEAR = 365
+# Crops whose coefficient ends no higher are cut dry: grain and dry pulses, not vegetables.
+DRY_KCB = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,13 @@ class Crop:
     def roots_at_sowing_m(self) -> float:
         """Rooting depth on the first day."""
         return self.roots_irrigated_m if self.perennial else SOWN_ROOTS_M
+
+    @property
+    def ripe_after(self) -> float:
+        """Days after sowing from which water no longer pays: the middle of the late season of a
+        crop that is harvested dry, a choice of ours; never for others."""
+        dry = not self.perennial and self.kcb[2] <= DRY_KCB
+        return self.season_days - self.stages[3] / 2 if dry else math.inf
 
     @property
     def season_days(self) -> int:

@@ -33,11 +33,13 @@ class Soil:
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """A way of watering: the share that the root zone gets, and of the surface that it wets."""
+    """A way of watering: the share that the root zone gets, that of the surface that it wets, and
+    the most that the root zone is given at once, mm."""
 
     id: str
     efficiency: float
     wetted: float
+    most_mm: float
 
 
 @cache
@@ -74,7 +76,10 @@ def methods() -> Mapping[str, Method]:
     """
     return {
         name: Method(
-            name, number(row, "efficiency", 0.2, 1, name), number(row, "wetted", 0.05, 1, name)
+            name,
+            number(row, "efficiency", 0.2, 1, name),
+            number(row, "wetted", 0.05, 1, name),
+            number(row, "most_mm", 5, 200, name),
         )
         for name, row in table(FILE)["method"].items()
     }

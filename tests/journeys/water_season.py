@@ -32,8 +32,9 @@ from models.water.crops import named_crop
 from models.water.reference import reference
 from models.water.season import Case, SeasonWater, season_water, weighted
 from models.water.soils import methods
+from tests.conftest import PHOTO_SET
 
-SET = Path(__file__).parents[2].parent / "shared" / "data" / "yield"
+SET = PHOTO_SET.parent / "yield"
 PROVINCE, TEXTURE, SOWN = "ES618", "clay_loam", (11, 20)
 SEASONS = range(2002, 2012)
 WHEAT = named_crop("TRZAX")
