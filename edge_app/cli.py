@@ -39,6 +39,7 @@ from edge_app.cli_seasons import season as _season  # noqa: F401 (adds itself to
 from edge_app.cli_series import series
 from edge_app.cli_sky import status as _status  # noqa: F401
 from edge_app.cli_sync import sync
+from edge_app.cli_water import water
 from edge_app.languages import LANGS
 from field_data.errors import KeeperError, PersonError
 
@@ -213,6 +214,7 @@ main.add_command(observations)
 main.add_command(fields)
 main.add_command(farms)
 main.add_command(sync)
+main.add_command(water)
 main.add_command(hub)
 main.add_command(forecast)
 
