@@ -40,7 +40,9 @@ def _setting(default: int | str, doc: str) -> Any:
 class Settings:
     """Every setting with its default; :func:`documented` prints them."""
 
-    host: str = _setting("127.0.0.1", "Address to listen on; 0.0.0.0 for all phones on the Wi-Fi.")
+    host: str = _setting(
+        "127.0.0.1", "Address to listen on; :: for all phones on the Wi-Fi, 0.0.0.0 for IPv4 alone."
+    )
     port: int = _setting(8080, "TCP port of the farmer pages.")
     https_port: int = _setting(0, "TCP port for agents' tablets over https; 0 for none.")
     workers: int = _setting(2, "Diagnoses computed at the same time; more need more memory.")

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from edge_app.access.guard import gate, ground, let_in, must_know, the_person
 from edge_app.access.limits import PAIRING_S, ROLES_WITH_TABLET
-from edge_app.https import tls_files
+from edge_app.https import secure_address, tls_files
 from edge_app.staff.blueprint import blueprint as staff
 from edge_app.staff.page import page
 from edge_app.staff.qr import qr
@@ -69,10 +69,9 @@ def _trust_address(person: Person) -> str | None:
 def _tablet_address() -> str:
     """Where tablets reach this node: over https where it is served, else as this page was."""
     settings = ground().settings
-    if settings.tablet_url or tls_files(current_app) is None:
-        return (settings.tablet_url or request.host_url).rstrip("/")
     host = urlsplit(request.host_url).hostname or ""
-    return f"https://{f'[{host}]' if ':' in host else host}:{settings.https_port}"
+    secure = secure_address(current_app, host, settings)
+    return secure or (settings.tablet_url or request.host_url).rstrip("/")
 
 
 @staff.get("/tablet")
