@@ -17,6 +17,7 @@ from edge_app.settings import Settings
 from edge_app.tls_pipe import TlsPipe, context
 
 if TYPE_CHECKING:
+    from edge_app.ground import Ground
     from edge_app.tls_keys import TlsFiles
 
 FOLDER = "tls"
@@ -37,7 +38,7 @@ def inside(app: Flask, home: Path, node: str, outer: socket.socket) -> Iterator[
 
     files = ready()
     tls = context(files.leaf)
-    app.extensions["ghalla_tls"] = files
+    app.extensions["ghalla_ground"].tls = files
     with socket.create_server(("127.0.0.1", 0), backlog=256) as inner:
         place = inner.getsockname()
         # What a cable brings may be another address tomorrow; handshakes from then on show it.
@@ -51,8 +52,8 @@ def inside(app: Flask, home: Path, node: str, outer: socket.socket) -> Iterator[
 
 def tls_files(app: Flask) -> TlsFiles | None:
     """The certificates of this server, None where it speaks no https."""
-    files: TlsFiles | None = app.extensions.get("ghalla_tls")
-    return files
+    ground: Ground | None = app.extensions.get("ghalla_ground")
+    return ground.tls if ground else None
 
 
 def secure_address(app: Flask, host: str, settings: Settings) -> str | None:

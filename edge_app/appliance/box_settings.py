@@ -107,7 +107,7 @@ def settings_from(given: Mapping[str, Any], where: str) -> BoxSettings:
     Raises:
         KeeperError: ``bad_box_settings``.
     """
-    kinds = {each.name: type(each.default) for each in fields(BoxSettings)}
+    kinds: dict[str, Any] = {each.name: type(each.default) for each in fields(BoxSettings)}
     values: dict[str, Any] = {}
     for name, value in given.items():
         kind = kinds.get(name)
