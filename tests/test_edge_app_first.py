@@ -33,7 +33,8 @@ from edge_app.settings import Settings
 from edge_app.staff.first import _joining
 from field_data.ids import new_id, short_code
 from field_data.people import Role
-from tests.hubs import Hub
+from sync.hub.enrolment import new_code
+from tests.hubs import ServedHub, hub_on
 from tests.people import PASSPHRASE, Staff
 
 NEAR, FAR = "10.87.0.31", "41.250.1.1"
@@ -123,11 +124,15 @@ def test_steps_refuse_what_is_wrong_and_keep_what_was_typed(box: Staff) -> None:
     assert read_request(layout_of(box)).passphrase == ""
 
 
-def test_a_hub_lets_the_box_in_by_its_code(box: Staff, hub: Hub) -> None:
+def test_a_hub_lets_the_box_in_by_its_code(box: Staff, served_hub: ServedHub) -> None:
     keep_answers(box.home, FirstRun(lang="fr", name="Aït Ali", wifi=True))
     keeper = box.client(Role.KEEPER)
     keeper.environ_base["REMOTE_ADDR"] = NEAR
-    data = {"url": hub.url, "code": hub.code("Aït Ali")}
+    with hub_on(served_hub.settings) as hub:
+        code = new_code(hub.database, "ONCA", "Chaouia")
+    data = {"url": served_hub.url, "code": code}
+    wrong = keeper.post("/fr/first/hub", data=data | {"code": "BBBB-BBBB"})
+    assert wrong.status_code == 400
     answer = keeper.post("/fr/first/hub", data=data)
     assert (answer.status_code, answer.headers.get("Location")) == (303, "/fr/first/done")
 

@@ -60,22 +60,27 @@ def _lead() -> AnyResponse | None:
 def page() -> Response:
     """Where the box is, in every language at once: a login window tells no language."""
     ground()
-    said = [(lang, *_words(lang)) for lang in LANGS]
-    own = [each for each in said if each[1][:5] != "<span"]  # no sentence twice, borrowed
     stays = plain_address(request.remote_addr) in ground().released
     text = render_template(
-        "portal.html", said=own, address=ADDRESS, picture=qr(ADDRESS), stays=stays
+        "portal.html",
+        said=[_words(lang) for lang in LANGS],
+        address=ADDRESS,
+        picture=qr(ADDRESS),
+        stays=stays,
     )
     return make_response(text)
 
 
-def _words(lang: str) -> tuple[str, str, str]:
+def _words(lang: str) -> dict[str, str]:
+    """What the page says in one language; empty where that would borrow another's sentence."""
     with force_locale(lang):
-        return (
-            gettext("Open this address in your browser:"),
-            gettext("Stay in this Wi-Fi"),
-            gettext("This Wi-Fi is not the internet. Your telephone keeps its own data."),
-        )
+        said = {
+            "open": gettext("Open this address in your browser:"),
+            "stay": gettext("Stay in this Wi-Fi"),
+            "why": gettext("This Wi-Fi is not the internet. Your telephone keeps its own data."),
+        }
+    own = {name: "" if text.startswith("<span") else text for name, text in said.items()}
+    return {"lang": lang, **own}
 
 
 @blueprint.post(PAGE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlsplit
 
 from flask import Blueprint, abort, current_app, make_response, redirect, request, url_for
@@ -76,11 +77,26 @@ def _tablet_address() -> str:
 
 @staff.get("/tablet")
 def trust() -> AnyResponse:
-    """How a tablet comes to trust this node, before it is paired."""
+    """How a device comes to trust this node, before it is paired; its own way is open."""
     from edge_app.tls_keys import fingerprint
 
     files = tls_files(current_app)
-    return page("staff/trust.html", fingerprint=fingerprint(files) if files else None)
+    return page(
+        "staff/trust.html",
+        fingerprint=fingerprint(files) if files else None,
+        system=_system(request.user_agent.string),
+        secure=_tablet_address() + url_for("staff.trust"),
+    )
+
+
+def _system(agent: str) -> str:
+    """Which steps are for this browser; newer ones call every Android 10, so that tells nothing."""
+    if "Firefox" in agent:
+        return "firefox"
+    old = re.search(r"Android ([4-9])\b", agent)
+    systems = {"Samsung": "samsung", "Android": "old" if old else "android", "iPhone": "ios",
+               "iPad": "ios", "Windows": "windows"}  # fmt: skip
+    return next((system for name, system in systems.items() if name in agent), "android")
 
 
 @blueprint.get("/ghalla-ca.crt")
