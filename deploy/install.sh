@@ -143,17 +143,20 @@ install_release() {
 
 # The first settings of a box: all phones on its network, tablets over https.
 make_home() {
-    [ ! -f "$home/settings.toml" ] || first=no
+    [ ! -f "$home/store.sqlite" ] || return 0
     as_ghalla "$release/venv/bin/ghalla" init --home "$home" >/dev/null
-    [ "${first:-yes}" = no ] ||
+    grep -q '^host *=' "$home/settings.toml" ||
         printf '\n# Of a box:\nhost = "0.0.0.0"\nhttps_port = 8443\n' >>"$home/settings.toml"
 }
 
-# In one step: a power cut leaves the old link or the new one.
+# In one step each: a power cut leaves the old link or the new one.  The node runs "current", what
+# updates it runs "steady".
 use_release() {
-    rm -f "$code/current.new"
-    ln -s "releases/$1" "$code/current.new"
-    mv -T "$code/current.new" "$code/current"
+    for link in current steady; do
+        rm -f "$code/$link.new"
+        ln -s "releases/$1" "$code/$link.new"
+        mv -T "$code/$link.new" "$code/$link"
+    done
     sync
 }
 
@@ -221,6 +224,16 @@ go_back() {
     fail "Ghalla $name does not answer here: $before is in use again (journalctl -u ghalla)"
 }
 
+# An access point of its own needs these; a node on somebody else's network does not.
+say_missing() {
+    missing=''
+    for program in nmcli dnsmasq nft; do
+        command -v "$program" >/dev/null || missing="$missing $program"
+    done
+    [ -z "$missing" ] || say "For a Wi-Fi of its own this box still lacks:$missing" \
+        "(Debian: network-manager dnsmasq-base nftables)"
+}
+
 say_address() {
     address=$(hostname -I 2>/dev/null | cut -d ' ' -f 1)
     say "Ghalla $name answers at http://${address:-127.0.0.1}:$port/"
@@ -271,6 +284,7 @@ main() {
     elif [ "$start" = yes ]; then
         start_units
         wait_for_page || go_back
+        say_missing
         say_address
     fi
 }

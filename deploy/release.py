@@ -78,7 +78,7 @@ def release(out: Path, cache: Path, targets: Sequence[Target], key: Path | None)
         for wheel in wheels:
             shutil.copy2(wheel, out / WHEELS)
         (out / TARGETS / target.name).write_text(requirements([*wheels, own]), encoding="ascii")
-    name = f"{own.name.split('-')[1]}-{sha256_of(own)[:8]}"
+    name = f"{own.name.split('-')[1]}+{sha256_of(own)[:8]}"
     (out / VERSION).write_text(f"{name}\n", encoding="ascii")
     _take_deployed(out)
     seal(out, secret)
