@@ -41,9 +41,10 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    """A listening socket; ``::`` is everybody, with IPv4 and with IPv6."""
+    """A listening socket; ``::`` is everybody, with IPv4 and, where the kernel has it, IPv6."""
+    both = host == "::" and socket.has_dualstack_ipv6()
+    host = "0.0.0.0" if host == "::" and not both else host  # noqa: S104 - what was asked for
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    both = host == "::"
     try:
         return socket.create_server((host, port), family=family, backlog=256, dualstack_ipv6=both)
     except OSError as error:

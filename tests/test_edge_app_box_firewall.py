@@ -22,7 +22,8 @@ from tests.conftest import NO_TUN
 from tests.spaces import Space, cannot_here, village
 
 BOX, BOX_6, FROM_CABLE = "10.87.0.1", "fd67:6861:6c6c:6100::1", "10.99.0.1"
-SETTINGS = BoxSettings(code="BCDFGH")
+SETTINGS = BoxSettings(code="BCDFGH", cable_ssh=False)
+NOBODY = 65534
 # What listens on the box: the pages, and what must stay a secret between it and nobody.
 LISTENS = (8080, 8443, 22, 631, 5432)
 
@@ -91,13 +92,27 @@ def wall(box: Space, folder: Path, settings: BoxSettings) -> None:
 
 
 def names(box: Space, folder: Path) -> subprocess.Popen[bytes]:
-    """A dnsmasq as on a box; the lease file and who it becomes are this machine's."""
+    """A dnsmasq as on a box: a user of no rights but those over the network."""
     text = dnsmasq(SETTINGS).replace("/run/ghalla-dns/leases", f"{folder}/leases")
     (folder / "dns").write_text(text)
     program = shutil.which("dnsmasq")
     assert program is not None, "dnsmasq-base is missing"
-    inside = ["ip", "netns", "exec", box.name, program, "-k", "-u", "root", "-C", f"{folder}/dns"]
+    (folder / "leases").touch()
+    for path in (folder / "leases", folder / "dns", folder):
+        os.chown(path, NOBODY, NOBODY)
+    open_to_all(folder)
+    rights = "-all,+net_admin,+net_raw,+net_bind_service"
+    user = ["setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups",
+            "--inh-caps", rights, "--ambient-caps", rights, "--bounding-set", rights]  # fmt: skip
+    inside = ["ip", "netns", "exec", box.name, *user, program, "-k", "-C", f"{folder}/dns"]
     return subprocess.Popen(inside, stderr=subprocess.DEVNULL)
+
+
+def open_to_all(folder: Path) -> None:
+    """Let another user through to ``folder``: pytest's are for root alone."""
+    for parent in folder.parents:
+        if parent.name.startswith("pytest-"):
+            parent.chmod(0o711)
 
 
 def stop(program: subprocess.Popen[bytes]) -> None:

@@ -150,7 +150,7 @@ class TestFiles:
             assert file.mode == (0o600 if file.path == PROFILE_FILE else 0o644)
 
     def test_the_cable_is_closed_where_the_keeper_wants_it_so(self) -> None:
-        closed = nftables(BoxSettings(cable_pages=False))
+        closed = nftables(BoxSettings(cable_pages=False, cable_ssh=False))
         assert 'iifname "eth0" tcp' not in closed
         assert 'iifname "eth0" tcp dport 22' in nftables(BoxSettings(cable_ssh=True))
 

@@ -45,7 +45,7 @@ class BoxSettings:
     ``code`` is the short code of the node (empty: not known yet), for a name of its very own.
     ``cable`` is the interface that leads outside (empty: none); on it the pages are served when
     ``cable_pages`` says so, and ssh when ``cable_ssh`` does.  ``http_port`` and ``https_port`` are
-    where the node listens; phones always come to 80 and 443.
+    where the node listens; phones always come to 80 and 443.  ssh is never open to the Wi-Fi.
     """
 
     language: str = "fr"
@@ -57,7 +57,7 @@ class BoxSettings:
     wifi: str = "wlan0"
     cable: str = "eth0"
     cable_pages: bool = True
-    cable_ssh: bool = False
+    cable_ssh: bool = True
     http_port: int = 8080
     https_port: int = 8443
 

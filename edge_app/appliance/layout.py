@@ -16,6 +16,9 @@ UNITS = (
     "ghalla-update.service",
     "ghalla-backup.timer",
     "ghalla-backup.service",
+    "ghalla-wifi.service",
+    "ghalla-dns.service",
+    "ghalla-firewall.service",
     "ghalla-network.path",
     "ghalla-network.service",
 )

@@ -28,6 +28,10 @@ _UUID = "1f7c52c5-5a1d-5d0c-9a53-6f4a3c0d1b87"
 _FIRST, _LAST, _LEASES = 20, 250, 220
 # New connections of one telephone: a page with its pictures needs ten.
 _RATE, _BURST = 30, 120
+_MDNS_UNIT = """[Service]
+ExecStart=
+ExecStart=/usr/sbin/avahi-daemon -s -f /etc/ghalla/network/avahi-daemon.conf
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,8 @@ PROFILE_FILE = PurePosixPath(f"etc/NetworkManager/system-connections/{PROFILE}.n
 DNS_FILE = PurePosixPath("etc/ghalla/network/dnsmasq.conf")
 FIREWALL_FILE = PurePosixPath("etc/ghalla/network/nftables.conf")
 MDNS_FILE = PurePosixPath("etc/ghalla/network/avahi-daemon.conf")
+# Debian's avahi reads one file; the unit is told to read ours instead.
+MDNS_UNIT_FILE = PurePosixPath("etc/systemd/system/avahi-daemon.service.d/ghalla.conf")
 RADIO_FILE = PurePosixPath("etc/modprobe.d/ghalla-wifi.conf")
 
 
@@ -58,6 +64,7 @@ def rendered(settings: BoxSettings, passphrase: str) -> tuple[File, ...]:
         File(DNS_FILE, dnsmasq(settings)),
         File(FIREWALL_FILE, nftables(settings)),
         File(MDNS_FILE, avahi(settings)),
+        File(MDNS_UNIT_FILE, _MDNS_UNIT),
         File(RADIO_FILE, f"options cfg80211 ieee80211_regdom={settings.country}\n"),
     )
 

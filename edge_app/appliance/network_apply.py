@@ -29,6 +29,7 @@ from edge_app.appliance.network import (
     DNS_FILE,
     FIREWALL_FILE,
     MDNS_FILE,
+    MDNS_UNIT_FILE,
     PROFILE,
     PROFILE_FILE,
     RADIO_FILE,
@@ -49,7 +50,7 @@ from field_data.files import make_folder, sync_folder, write_atomic
 WAIT_S = 600.0
 _STEP_S = 2.0
 _COMMAND_S = 90
-_PATHS = (PROFILE_FILE, DNS_FILE, FIREWALL_FILE, MDNS_FILE, RADIO_FILE)
+_PATHS = (PROFILE_FILE, DNS_FILE, FIREWALL_FILE, MDNS_FILE, MDNS_UNIT_FILE, RADIO_FILE)
 # Nothing that looks like something else on a label.
 _LABEL_LETTERS = "abcdefghkmnprstwxyz23456789"
 
@@ -131,7 +132,8 @@ def bring_up(layout: Layout, run: Run = run_command) -> None:
     run(["nmcli", "connection", "reload"])
     run(["nmcli", "--wait", "60", "connection", "up", PROFILE])
     run(["systemctl", "restart", "ghalla-dns.service"])
-    _try(run, ["systemctl", "try-restart", "avahi-daemon.service"])
+    _try(run, ["systemctl", "daemon-reload"])
+    _try(run, ["systemctl", "--no-block", "try-restart", "avahi-daemon.service"])
 
 
 def _try(run: Run, command: Sequence[str]) -> None:
