@@ -42,7 +42,7 @@ from field_data.people import Person
 
 blueprint = Blueprint("first", __name__, url_prefix=f"/<any({', '.join(LANGS)}):lang>/first")
 language_in_path(blueprint)
-ENTRIES.append(Entry("first.wifi", _l("Wi-Fi of the box"), "near", on_box=True))
+ENTRIES.append(Entry("first.wifi", _l("Wi-Fi of the box"), "wifi", on_box=True))
 ENTRIES.append(Entry("first.hub", _l("Join a hub"), "send", on_box=True))
 STEPS = ("language", "place", "keeper", "wifi", "hub", "done")
 _COOKIE = "ghalla_first"
