@@ -142,12 +142,18 @@ install_release() {
     sync
 }
 
-# The first settings of a box: all phones on its network, tablets over https.
+# The first settings of a box: all phones on its network, tablets over https, its own Wi-Fi.
 make_home() {
     [ ! -f "$home/store.sqlite" ] || return 0
     as_ghalla "$release/venv/bin/ghalla" init --home "$home" >/dev/null
     grep -q '^host *=' "$home/settings.toml" ||
-        printf '\n# Of a box:\nhost = "0.0.0.0"\nhttps_port = 8443\n' >>"$home/settings.toml"
+        cat >>"$home/settings.toml" <<'SETTINGS'
+
+# Of a box:
+host = "::"
+https_port = 8443
+box_root = "/"
+SETTINGS
 }
 
 # In one step each: a power cut leaves the old link or the new one.  The node runs "current", what

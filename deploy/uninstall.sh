@@ -26,9 +26,17 @@ for unit in "$units"/ghalla*.timer "$units"/ghalla*.path "$units"/ghalla*.servic
     rm -f "$unit" "$units"/*.wants/"$(basename "$unit")"
 done
 rm -f /etc/systemd/journald.conf.d/ghalla.conf /usr/local/bin/ghalla
+# The Wi-Fi and the firewall go with it; passphrase and name stay among the settings.
+rm -f /etc/NetworkManager/system-connections/ghalla-wifi.nmconnection /etc/modprobe.d/ghalla-wifi.conf \
+    /etc/systemd/system/avahi-daemon.service.d/ghalla.conf
+rm -rf "$etc/network" "$etc/network-before"
+if command -v nft >/dev/null && nft list table inet ghalla >/dev/null 2>&1; then
+    nft delete table inet ghalla
+fi
 rm -rf "$code"
 if [ -d /run/systemd/system ]; then
     systemctl daemon-reload
+    nmcli connection reload 2>/dev/null || true
 fi
 
 if [ "$erase" = yes ]; then

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from edge_app.access.claim import Claim
 from edge_app.access.gate import Gate
+from edge_app.access.pace import Pace
+from edge_app.access.released import Released
 from edge_app.forecasts import Forecasts
 from edge_app.home_forms import forms_of
 from edge_app.settings import MB, Settings
@@ -22,6 +27,9 @@ from field_data.privacy import Privacy
 from field_data.registry import Registry
 from field_data.retention import Retention, Rules
 from field_data.review_desk import ReviewDesk
+
+if TYPE_CHECKING:
+    from edge_app.tls_keys import TlsFiles
 
 
 class Ground:
@@ -59,6 +67,9 @@ class Ground:
         self.privacy.elsewhere.append(lambda _subjects: forget_sealed(store, photos.folder.parent))
         self.privacy.elsewhere.append(self.forecasts.forget)
         self.privacy.elsewhere.append(self.links.forget)
+        # Of the people at the door; in memory, and the same for every application of this node.
+        self.pace, self.released, self.claim = Pace(), Released(), Claim()
+        self.tls: TlsFiles | None = None
         self.retention = Retention(self._rules(), store, photos, self.events, self.audit)
 
     def daily(self) -> None:

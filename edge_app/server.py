@@ -22,6 +22,7 @@ from edge_app.appliance.supervisor import answers, supervised
 from edge_app.bundles_node import begin_bundles
 from edge_app.farmer.uploads import MAX_REQUEST_BYTES
 from edge_app.home_advice import advice_at_start
+from edge_app.interfaces import own_addresses
 from edge_app.jobs import daily
 from edge_app.live_app import LiveApp, watching
 from edge_app.node import FarmNode
@@ -40,9 +41,12 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 
 
 def _listen(host: str, port: int) -> socket.socket:
+    """A listening socket; ``::`` is everybody, with IPv4 and, where the kernel has it, IPv6."""
+    both = host == "::" and socket.has_dualstack_ipv6()
+    host = "0.0.0.0" if host == "::" and not both else host  # noqa: S104 - what was asked for
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=256)
+        return socket.create_server((host, port), family=family, backlog=256, dualstack_ipv6=both)
     except OSError as error:
         raise KeeperError("port_in_use", f"cannot listen on {host}:{port}: {error}") from error
 
@@ -99,20 +103,12 @@ def _stop(_signal: int, _frame: object) -> None:
 
 
 def addresses(host: str, port: int, scheme: str = "http") -> list[str]:
-    """Where to reach the node: this machine, and its Wi-Fi address if it listens there."""
+    """Where to reach the node: this machine, and its own addresses if it listens on all."""
+    hosts = [host]
     if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
-        return [f"{scheme}://{each}:{port}" for each in ("127.0.0.1", *own_address())]
-    return [f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"]
-
-
-def own_address() -> list[str]:
-    """The address of the interface that leads outside; none on a machine without a network."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))  # a documentation address: nothing is sent
-        except OSError:
-            return []
-        return [str(probe.getsockname()[0])]
+        mine = [each for each in own_addresses() if host == "::" or ":" not in each]
+        hosts = ["127.0.0.1", *mine]
+    return [f"{scheme}://{f'[{each}]' if ':' in each else each}:{port}" for each in hosts]
 
 
 def serve(

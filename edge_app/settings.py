@@ -40,7 +40,9 @@ def _setting(default: int | str, doc: str) -> Any:
 class Settings:
     """Every setting with its default; :func:`documented` prints them."""
 
-    host: str = _setting("127.0.0.1", "Address to listen on; 0.0.0.0 for all phones on the Wi-Fi.")
+    host: str = _setting(
+        "127.0.0.1", "Address to listen on; :: for all phones on the Wi-Fi, 0.0.0.0 for IPv4 alone."
+    )
     port: int = _setting(8080, "TCP port of the farmer pages.")
     https_port: int = _setting(0, "TCP port for agents' tablets over https; 0 for none.")
     workers: int = _setting(2, "Diagnoses computed at the same time; more need more memory.")
@@ -48,6 +50,9 @@ class Settings:
     min_free_mb: int = _setting(200, "Below this free space the health page warns, in megabytes.")
     photo_quota_mb: int = _setting(8000, "Photos kept, in megabytes; 0 for as many as fit.")
     teach_pin: str = _setting("", "PIN of the page /teach, 6 characters or more; without, no page.")
+    box_root: str = _setting(
+        "", "On a box: root of its system, /. The portal and the first-run pages work then."
+    )
     tablet_url: str = _setting("", "Address in the QR code of a tablet; empty: as the page's own.")
     keep_answers_days: int = _setting(0, "Answers and photos go after so many days; 0: never.")
     keep_observation_photos_days: int = _setting(

@@ -16,7 +16,7 @@ from edge_app.agent import api as tablet
 from edge_app.agent import api_events as _events  # noqa: F401 (adds its routes to the others)
 from edge_app.agent import api_sky as _api_sky  # noqa: F401 (and these)
 from edge_app.agent import shell
-from edge_app.farmer import api, pages, problems
+from edge_app.farmer import api, pages, portal, problems
 from edge_app.farmer import teach as _  # noqa: F401 (adds the teaching page to the others)
 from edge_app.farmer import yields as _yields  # noqa: F401 (and that of a field's yield)
 from edge_app.farmer.helpers import init_helpers
@@ -83,9 +83,13 @@ def create_app(node: Node, advice: Advice, catalogues: Sequence[Path] = ()) -> F
     app.register_blueprint(staff.blueprint)
     app.register_blueprint(staff.sky.tiles)
     app.register_blueprint(staff.pairing.blueprint)
+    app.register_blueprint(staff.first.blueprint)
+    app.register_blueprint(portal.blueprint)
     app.register_blueprint(shell.blueprint)
     app.register_blueprint(tablet.blueprint)
     problems.init_problems(app)
+    portal.init_portal(app)
+    staff.first.init_first(app)
     app.before_request(_refuse_other_sites)
     guard.init_guard(app)
     app.after_request(_finish)

@@ -48,6 +48,16 @@ ROUTES: dict[str, frozenset[Role] | None] = {
     "pairing.tablet": PUBLIC,
     "pairing.authority": PUBLIC,
     "staff.trust": PUBLIC,
+    # What telephones see before they know where they are, and the box's first keeper.
+    "portal.page": PUBLIC,
+    "portal.stay": PUBLIC,
+    "first.start": PUBLIC,
+    "first.language": PUBLIC,
+    "first.place": PUBLIC,
+    "first.keeper": PUBLIC,
+    "first.wifi": KEEPER,
+    "first.hub": KEEPER,
+    "first.done": KEEPER,
     # Everybody who is logged in.
     "me.me": EVERYBODY,
     "staff.logout": EVERYBODY,
@@ -116,6 +126,13 @@ ROUTES: dict[str, frozenset[Role] | None] = {
     "staff.review_agreement": AGRONOMISTS,
     "tablet.count": TABLETS,
 }
+
+# Where anybody may send photos, each at a phone's pace.
+PHOTOS_IN = frozenset({"pages.photo", "pages.trap", "api.diagnose"})
+# Public, but a secret is typed there: over https where the node speaks it, as all behind a login.
+SECRET = frozenset({"staff.login", "staff.welcome", "pairing.tablet", "agent.app"})
+# Before any device trusts the box's certificate, on the Wi-Fi whose passphrase is on its label.
+FIRST_RUN = frozenset({"first.wifi", "first.hub", "first.done"})
 
 
 def allowed(endpoint: str, role: Role | None) -> bool:

@@ -65,7 +65,7 @@ def answers(host: str, port: int, timeout_s: float) -> bool:
 
 def _reachable(host: str) -> str:
     """The address by which a machine reaches itself where it listens on ``host``."""
-    return {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)  # noqa: S104
+    return {"0.0.0.0": "127.0.0.1", "::": "127.0.0.1", "": "127.0.0.1"}.get(host, host)  # noqa: S104
 
 
 @contextmanager

@@ -22,6 +22,7 @@ ERRORS: dict[str, LazyString] = {
     "unknown_crop": _l("We do not know this crop. Choose another, or \u201cI don't know\u201d."),
     "unknown_lang": _l("We do not know this language."),
     "busy": _l("Many people are asking now. Nothing is lost: wait a little and send again."),
+    "too_fast": _l("This phone sends very many photos. Wait a little, then send again."),
     "photos_full": _l("The memory of this box is full. Tell the person who looks after it."),
     "disk_full": _l("The memory of this box is full. Tell the person who looks after it."),
     "keeper": _l("This box has a problem. Tell the person who looks after it."),

@@ -3,6 +3,7 @@
 from edge_app.staff import account as account
 from edge_app.staff import audit as audit
 from edge_app.staff import bundles as bundles
+from edge_app.staff import first as first
 from edge_app.staff import home as home
 from edge_app.staff import login as login
 from edge_app.staff import pairing as pairing
