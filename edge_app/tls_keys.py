@@ -81,6 +81,15 @@ def make_ready(
     return files
 
 
+def ends_at(path: Path) -> dt.datetime:
+    """The last moment (UTC) of the certificate in ``path``.
+
+    Raises:
+        KeeperError: ``tls_damaged``.
+    """
+    return _certificate(path).not_valid_after_utc
+
+
 def fingerprint(files: TlsFiles) -> str:
     """SHA-256 of the authority's certificate in hex pairs, as tablets show it."""
     digest = _certificate(files.ca).fingerprint(hashes.SHA256()).hex().upper()
