@@ -25,13 +25,12 @@ from edge_app.home_advice import advice_at_start
 from edge_app.interfaces import own_addresses
 from edge_app.jobs import daily
 from edge_app.live_app import LiveApp, watching
+from edge_app.logbook import to_stderr
 from edge_app.node import FarmNode
 from edge_app.uplink_job import sending
 from field_data.errors import KeeperError
 from field_data.files import make_folder
 
-# Threads beyond those that diagnose or wait: pages and pictures go on while the queue is full.
-_SPARE_THREADS = 8
 _CONNECTIONS = 200
 # Bodies above this go to a temporary file until it is their turn.
 _IN_MEMORY_BYTES = 1024 * 1024
@@ -55,7 +54,8 @@ def _server(app: Flask, node: FarmNode, listening: Sequence[socket.socket]) -> A
     return waitress.create_server(
         app,
         sockets=list(listening),
-        threads=node.settings.workers + node.settings.queue + _SPARE_THREADS,
+        # Some beyond those that diagnose or wait: pages go on while the queue is full.
+        threads=node.means.workers + node.means.queue + node.means.spare_threads,
         # Far below the usual 1024 open files; poll, since select breaks above them.
         connection_limit=_CONNECTIONS,
         asyncore_use_poll=True,
@@ -126,9 +126,12 @@ def serve(
     _tame_malloc()
     # A full queue is ordinary and answered; waitress would log every request that waits for it.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
-    begin_bundles(home)
-    advice = advice or advice_at_start(home)
-    with FarmNode(home, advice) as node, _uploads_on_disk(home), ExitStack() as opened:
+    with ExitStack() as opened:
+        opened.enter_context(to_stderr())
+        begin_bundles(home)
+        advice = advice or advice_at_start(home)
+        node = opened.enter_context(FarmNode(home, advice))
+        opened.enter_context(_uploads_on_disk(home))
         opened.enter_context(daily(node.ground.daily))
         opened.enter_context(sending(node.ground))
         host, port = host or node.settings.host, node.settings.port if port is None else port

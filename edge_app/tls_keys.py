@@ -77,6 +77,15 @@ def make_ready(folder: Path, node: str, addresses: Iterable[str]) -> TlsFiles:
     return files
 
 
+def ends_at(path: Path) -> dt.datetime:
+    """The last moment (UTC) of the certificate in ``path``.
+
+    Raises:
+        KeeperError: ``tls_damaged``.
+    """
+    return _certificate(path).not_valid_after_utc
+
+
 def fingerprint(files: TlsFiles) -> str:
     """SHA-256 of the authority's certificate in hex pairs, as tablets show it."""
     digest = _certificate(files.ca).fingerprint(hashes.SHA256()).hex().upper()

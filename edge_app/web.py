@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import gzip
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, abort, g, request
+from flask import Flask, Response, abort, current_app, g, request
 
 from edge_app import staff
 from edge_app.access import guard, me
@@ -22,6 +23,7 @@ from edge_app.farmer import yields as _yields  # noqa: F401 (and that of a field
 from edge_app.farmer.helpers import init_helpers
 from edge_app.farmer.uploads import MAX_REQUEST_BYTES
 from edge_app.i18n import init_i18n
+from edge_app.metrics import REQUESTS, Requests
 from edge_app.pictures import init_pictures
 from edge_app.seam import Node
 from edge_app.vocabulary import CardVocabulary
@@ -73,6 +75,8 @@ def create_app(node: Node, advice: Advice, catalogues: Sequence[Path] = ()) -> F
     app.extensions["ghalla_node"], app.extensions["ghalla_advice"] = node, advice
     app.extensions["ghalla_vocabulary"] = CardVocabulary(advice)
     app.extensions["ghalla_ground"] = getattr(node, "ground", None)
+    app.extensions[REQUESTS] = getattr(node, "requests", None) or Requests()
+    app.before_request(_begin)
     init_i18n(app, catalogues)
     init_pictures(app)
     init_helpers(app)
@@ -93,6 +97,7 @@ def create_app(node: Node, advice: Advice, catalogues: Sequence[Path] = ()) -> F
     app.before_request(_refuse_other_sites)
     guard.init_guard(app)
     app.after_request(_finish)
+    app.after_request(_count)
     return app
 
 
@@ -111,6 +116,18 @@ def _refuse_other_sites() -> None:
         foreign = True
     if foreign or site not in ("same-origin", "none"):
         abort(403)
+
+
+def _begin() -> None:
+    g.begun = time.perf_counter()
+
+
+def _count(response: Response) -> Response:
+    """Count the request by what it is for, never by its address."""
+    spent_s = time.perf_counter() - g.get("begun", time.perf_counter())
+    part = (request.endpoint or "none").partition(".")[0]
+    current_app.extensions[REQUESTS].note(part, response.status_code, spent_s)
+    return response
 
 
 def _finish(response: Response) -> Response:

@@ -22,6 +22,7 @@ ROUTES: dict[str, frozenset[Role] | None] = {
     "root.start": PUBLIC,
     "api.diagnose": PUBLIC,
     "api.health": PUBLIC,
+    "api.metrics": PUBLIC,  # of the box itself only, see there
     "pages.home": PUBLIC,
     "pages.photo": PUBLIC,
     "pages.result": PUBLIC,
@@ -79,6 +80,8 @@ ROUTES: dict[str, frozenset[Role] | None] = {
     "staff.person_export": KEEPER,
     "staff.person_erase": KEEPER,
     "staff.audit": KEEPER,
+    "staff.support": KEEPER,
+    "staff.support_take": KEEPER,
     "staff.bundles": KEEPER,
     "staff.bundles_back": KEEPER,
     # The tablets' app: its files tell nothing, its API is for who carries a tablet.

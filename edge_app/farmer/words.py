@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from flask_babel import LazyString
 from flask_babel import lazy_gettext as _l
 
-from edge_app.uplink_words import KEEPER_MUST, PART, STOPPED
 from field_data.types import HEALTHY, Diagnosis, PhotoFault, Status
 
 ERRORS: dict[str, LazyString] = {
@@ -98,29 +97,6 @@ SECTIONS: dict[str, LazyString] = {
 
 # A condition that this node was taught; the texts are those of the macro ``local_mark``.
 LOCAL_MARK = ("local, %(num)s photo", "local, %(num)s photos")
-
-PARTS: dict[str, LazyString] = {
-    "store": _l("Memory of answers"),
-    "model": _l("Plant doctor (model)"),
-    "traps": _l("Trap counter (model)"),
-    "advice": _l("Advice cards"),
-    "update": _l("New version of the plant doctor"),
-    "disk": _l("Free space"),
-    "audit": _l("Audit log"),
-    "satellite": _l("Satellite pictures"),
-    "forms": _l("Forms for field visits"),
-    "hub": PART,
-    "clock": _l("Clock"),
-    "languages": _l("Languages and letters"),
-}
-
-PART_NOTES: dict[str, LazyString] = {
-    **{f"hub_{code}": STOPPED[code] for code in KEEPER_MUST},
-    "pictures_old": _l("No new satellite picture has come for two months."),
-    "model_rolled_back": _l(
-        "A new version did not work on this box and was switched off. The one before it answers."
-    ),
-}
 
 SOURCES: dict[str, LazyString] = {
     "general plant-protection literature": _l("general plant-protection literature"),

@@ -12,6 +12,7 @@ from edge_app.staff import review as review
 from edge_app.staff import review_agreement as review_agreement
 from edge_app.staff import seasons as seasons
 from edge_app.staff import sky as sky
+from edge_app.staff import support as support
 from edge_app.staff import sync as sync
 from edge_app.staff import yields as yields
 from edge_app.staff.blueprint import blueprint as blueprint
