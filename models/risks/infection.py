@@ -83,7 +83,7 @@ def _lowest(air: Air) -> NDArray[np.float64]:
 
 def _wet_spell(rule: WetSpell, air: Air) -> Figures:
     """The largest share that a spell reaches on each day, by its mean temperature so far."""
-    is_wet = wet(air, rule.rh_percent)
+    is_wet = wet(air, rule.rh_percent) & np.isfinite(air.temp)
     share = np.zeros(len(air.basis))
     length = warmth = dry = 0.0
     for place, (one, temp) in enumerate(zip(is_wet.ravel(), air.temp.ravel(), strict=True)):

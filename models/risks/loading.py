@@ -17,19 +17,17 @@ from typing import Any
 from field_data.errors import PublisherError
 from models.risks.definition import (
     Biofix,
-    Citation,
     HumidDays,
     Kind,
     RainEvent,
     RiskModel,
     Rule,
-    Seen,
     Stage,
     Warmth,
     WetSpell,
 )
 from models.risks.degree_days import METHODS
-from models.risks.reading import Table
+from models.risks.reading import Table, read_sources
 
 FOLDER = Path(__file__).parent / "models"
 BIOFIX = "biofix"
@@ -73,7 +71,7 @@ def read_model(data: bytes, name: str) -> RiskModel:
 
 
 def _model(table: Table) -> RiskModel:
-    sources = _sources(table)
+    sources = read_sources(table)
     kind = Kind(table.one_of("kind", tuple(Kind)))
     read = _degree_days if kind is Kind.DEGREE_DAYS else _infection
     reviewed, by = table.flag("reviewed"), table.text("reviewed_by", empty=True)
@@ -101,23 +99,6 @@ def _model(table: Table) -> RiskModel:
     table.end()
     _all_used(table, model)
     return model
-
-
-def _sources(table: Table) -> Mapping[str, Citation]:
-    found = {}
-    for part in table.tables("source"):
-        seen = Seen(part.one_of("seen", tuple(Seen)))
-        url = part.text("url", empty=True)
-        made = Citation(part.text("key"), part.text("text"), url, seen)
-        if seen is Seen.SEEN and not url.startswith("https://") and not url.startswith("http://"):
-            raise part.bad("what was seen has an address")
-        if made.key in found:
-            raise part.bad(f"two sources called {made.key}")
-        found[made.key] = made
-        part.end()
-    if not found:
-        raise table.bad("no source")
-    return found
 
 
 def _degree_days(table: Table) -> dict[str, Any]:

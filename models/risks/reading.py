@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from field_data.errors import PublisherError
+from models.risks.definition import Citation, Seen
 
 
 class Table:
@@ -51,6 +52,13 @@ class Table:
     def number(self, key: str, least: float, most: float) -> float:
         """A number in a range."""
         return self._number(key, self._get(key), least, most)
+
+    def numbers(self, key: str, count: int, least: float, most: float) -> tuple[float, ...]:
+        """A list of so many numbers in a range."""
+        value = self._get(key)
+        if not isinstance(value, list) or len(value) != count:
+            raise self.bad(f"{key} is a list of {count} numbers")
+        return tuple(self._number(key, each, least, most) for each in value)
 
     def integers(self, key: str, least: int, most: int) -> tuple[int, ...]:
         """A list of whole numbers in a range, at least one."""
@@ -106,6 +114,21 @@ class Table:
         if not good or not math.isfinite(value) or not least <= value <= most:
             raise self.bad(f"{key} is a number from {least:g} to {most:g}")
         return float(value)
+
+
+def read_sources(table: Table) -> dict[str, Citation]:
+    """The ``[[source]]`` tables by key: at least one, what was seen with its address."""
+    found: dict[str, Citation] = {}
+    for part in table.tables("source"):
+        key, text, url = part.text("key"), part.text("text"), part.text("url", empty=True)
+        seen = Seen(part.one_of("seen", tuple(Seen)))
+        if key in found or (seen is Seen.SEEN and not url.startswith(("https://", "http://"))):
+            raise part.bad("a source has a key of its own, and an address if it was seen")
+        found[key] = Citation(key, text, url, seen)
+        part.end()
+    if not found:
+        raise table.bad("no source")
+    return found
 
 
 def _is_pair(value: Any) -> bool:
