@@ -35,6 +35,7 @@ from edge_app.cli_model import model
 from edge_app.cli_packs import keys
 from edge_app.cli_person import person
 from edge_app.cli_review import review
+from edge_app.cli_risks import risks, windows
 from edge_app.cli_scale import scale as _scale  # noqa: F401 (adds itself to scenes)
 from edge_app.cli_scenes import scenes
 from edge_app.cli_seasons import season as _season  # noqa: F401 (adds itself to fields)
@@ -239,6 +240,8 @@ main.add_command(sync)
 main.add_command(water)
 main.add_command(hub)
 main.add_command(forecast)
+main.add_command(risks)
+main.add_command(windows)
 
 
 @main.command()
