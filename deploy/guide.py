@@ -63,7 +63,7 @@ def page(lang: str, said: dict[str, Any]) -> str:
     logo = (ROOT / "edge_app/static/icons/logo.svg").read_text(encoding="utf-8")
     fonts = "".join(
         f"@font-face {{ font-family: Kufi; font-weight: {weight}; "
-        f"src: url('{Path(FONT.format(weight)).as_uri()}'); unicode-range: U+0600-06FF; }}"
+        f"src: url('{Path(str(FONT).format(weight)).as_uri()}'); unicode-range: U+0600-06FF; }}"
         for weight in (400, 700)
     )
     return f"""<!doctype html><html lang="{lang}" dir="{said["dir"]}"><meta charset="utf-8">
