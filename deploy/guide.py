@@ -100,7 +100,7 @@ def printed(html: str, out: Path) -> None:
         command = [program, "--headless", "--no-sandbox", "--disable-gpu", "--no-pdf-header-footer",
                    "--allow-file-access-from-files", f"--user-data-dir={folder}/profile",
                    f"--print-to-pdf={out}", source.as_uri()]  # fmt: skip
-        subprocess.run(command, check=True, capture_output=True, timeout=120)  # noqa: S603 (ours)
+        subprocess.run(command, check=True, capture_output=True, timeout=120)  # noqa: S603 - words of our own
     pdf = _DATE.sub(rb"\g<1>20260101000000", out.read_bytes())
     out.write_bytes(pdf)
     if (pages := len(_PAGE.findall(pdf))) != 1:
