@@ -39,7 +39,7 @@ _SQLITE = b"SQLite format 3\0"
 # What is made again by itself, or belongs to a process that runs.
 _LEFT = re.compile(
     r"(uploads|sat/scenes|restoring-[^/]*)/.*|sat/tiles\.mbtiles"
-    r"|.*(-wal|-shm|-journal|\.tmp)|(.*/)?(\w+\.)?lock"
+    r"|.*(-wal|-shm|-journal|\.tmp|\.reserve)|(.*/)?(\w+\.)?lock"
 )
 _NAME = re.compile(r"ghalla-[a-z0-9-]+-\d{8}T\d{6}Z" + re.escape(SUFFIX))
 Say = Callable[[int, int], None]
