@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from field_data.errors import PublisherError
@@ -473,6 +473,7 @@ JUNK = st.recursive(
 )
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no fault
 @given(st.dictionaries(st.sampled_from([*EVERY.questions, "other"]), JUNK))
 def test_anything_is_refused_or_kept_for_good(values: dict[str, Any]) -> None:
     try:
