@@ -22,6 +22,7 @@ PARTS: dict[str, LazyString] = {
     "update": _l("New version of the plant doctor"),
     "audit": _l("Audit log"),
     "satellite": _l("Satellite pictures"),
+    "weather": _l("Weather"),
     "forms": _l("Forms for field visits"),
     "hub": PART,
     "certificate": _l("Certificate for tablets"),
