@@ -310,6 +310,7 @@ FAULTS = (
     Fault(
         "certificate run out", "certificate_expired",
         lambda p: p.clock(3 * YEAR_S), Place.again, prepare=_https, way="at the next start",
+        stays=frozenset({"advice_expired"}),
     ),
     Fault("model missing", "model_missing", _lose_model, _mend_model, prepare=_own_model),
     Fault("model damaged", "model_corrupt", _spoil_model, _mend_model, prepare=_own_model),
@@ -327,7 +328,7 @@ FAULTS = (
         way="at the next start, which checks the card", disk=True,
     ),
     Fault(
-        "card read-only at the start", "home_unusable",
+        "card read-only at the start", "card_failed",
         _start_read_only, lambda p: _remount(p, "rw"), prepare=_staying, page=503,
         disk=True,
     ),
