@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -35,8 +35,8 @@ class ServedNode:
     def __init__(self, home: Path, port: int = 0, /, *options: str, **environ: str) -> None:
         self.home = home
         self._process = subprocess.Popen(
-            [sys.executable, *self.arguments(home), "serve", "--home", str(home), "--port",
-             str(port), "--json", *options],
+            [*self.command(home), "serve", "--home", str(home), "--port", str(port), "--json",
+             *options],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=os.environ | environ,
@@ -53,9 +53,9 @@ class ServedNode:
         self.setup: list[str] = said["setup"]
 
     @classmethod
-    def arguments(cls, home: Path) -> Sequence[str]:
-        """What Python is told to run, up to the verb."""
-        return ("-m", "edge_app.cli")
+    def command(cls, home: Path) -> list[str]:
+        """What is run, up to the verb."""
+        return [sys.executable, "-m", "edge_app.cli"]
 
     @property
     def pid(self) -> int:

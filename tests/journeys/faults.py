@@ -46,12 +46,10 @@ PHOTO = leaf_jpeg()
 class Served(ServedNode):
     """A node that lives by the files of the folder beside its home."""
 
-    program = ("-m", "tests.journeys.served_at")
-
     @classmethod
-    def arguments(cls, home: Path) -> Sequence[str]:
+    def command(cls, home: Path) -> list[str]:
         """What stands before the verb."""
-        return (*cls.program, str(home.parent))
+        return [sys.executable, "-m", "tests.journeys.served_at", str(home.parent)]
 
 
 @dataclass

@@ -125,7 +125,7 @@ def _form(photos: Sequence[bytes], chance: random.Random) -> bytes:
     return b"".join([*parts, *([kept] if chance.random() < 0.5 else []), b"--x--\r\n"])
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class Window:
     """Some hours: what was asked, how it was answered, and what the node took at their end."""
 
