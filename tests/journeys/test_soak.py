@@ -22,7 +22,7 @@ def test_a_node_bears_phones_that_ask_break_off_and_erase() -> None:
 def _steady(**changed: float) -> list[Window]:
     usual = Window(6, 700, 70, 0, 0, 190.0, 90, 20.0, 70.0, 400.0)
     last = {name: changed.get(name, getattr(usual, name)) for name in Window.__slots__}
-    return [usual] * 8 + [Window(**last)] * 4  # type: ignore[arg-type]
+    return [usual] * 8 + [Window(**last)] * 4
 
 
 @pytest.mark.parametrize(
