@@ -36,6 +36,10 @@ _FULL = _l(
     "The memory card is almost full. Send what waits to the hub, erase old answers, or put in a "
     "larger card."
 )
+_UNWRITTEN = _l(
+    "The memory card can be read but not written: it is at its end. Put in a new card and "
+    "restore the last backup."
+)
 _UPDATE = _l("It was written by a newer Ghalla. Update this box.")
 _SKY_DAMAGED = _l(
     "The file of the satellite pictures is damaged. Bring the pictures again; the rest works on."
@@ -61,10 +65,8 @@ NOTES: dict[str, LazyString] = {
     "photos_full": _l(
         "The room for photos is used up. Send what waits to the hub: photos that it has make room."
     ),
-    "card_read_only": _l(
-        "The memory card can be read but not written: it is at its end. Put in a new card and "
-        "restore the last backup."
-    ),
+    "card_read_only": _UNWRITTEN,
+    "card_failed": _UNWRITTEN,
     "card_errors": _l(
         "The memory card has made mistakes. Make a backup now and put in a new card soon."
     ),

@@ -108,15 +108,19 @@ class _Page:
 def _handler(part: Part) -> type[BaseHTTPRequestHandler]:
     page = page_of(part).encode()
     told = json.dumps({"ok": False, "parts": [asdict(part)]}).encode()
+    refused = json.dumps({"status": 503, "code": part.code, "error": part.code}).encode()
+    answers = {"/health": (told, "application/json")}
 
     class Handler(BaseHTTPRequestHandler):
         timeout = _SILENT_S
         server_version, sys_version = "ghalla", ""
 
         def do_GET(self) -> None:
-            json_asked = self.path.partition("?")[0] == "/health"
-            body, kind = (told, "application/json") if json_asked else (page, "text/html")
-            self.send_response(200 if json_asked else 503)
+            asked = self.path.partition("?")[0]
+            body, kind = answers.get(asked, (page, "text/html"))
+            if asked.startswith("/api/"):
+                body, kind = refused, "application/problem+json"
+            self.send_response(200 if asked == "/health" else 503)
             self.send_header("Content-Type", f"{kind}; charset=utf-8")
             self.send_header("Content-Length", str(len(body)))
             self.send_header("Cache-Control", "no-store")

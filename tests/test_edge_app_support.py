@@ -5,17 +5,22 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from playwright.sync_api import Browser
 
 from edge_app import support, webassets
+from edge_app.access.gate import csrf_of
+from edge_app.access.guard import COOKIE
 from edge_app.advice import load_advice
 from edge_app.appliance.layout import Layout
 from edge_app.cli import main
+from edge_app.languages import LANGS
 from edge_app.logbook import KEPT, Logbook
 from edge_app.node import FarmNode
 from edge_app.scrub import GONE, scrub
@@ -23,9 +28,13 @@ from edge_app.support import Told, names_in, support_file, told_by, told_of
 from edge_app.web import create_app
 from field_data.field_links import FieldLinks
 from field_data.people import Role
+from tests.browsers import PHONE
+from tests.serving import listening
 from tests.village import FARM_NAME, FARMER_NAME, Village, jpeg
 
-PIN, PHONE, PLACE = "teach-7731", "+212 6 61 23 45 67", "33.573142, -7.612905"
+AXE = Path(__file__).parents[1] / "node_modules" / "axe-core" / "axe.min.js"
+SCREENS = os.environ.get("GHALLA_SCREENS")
+PIN, NUMBER, PLACE = "teach-7731", "+212 6 61 23 45 67", "33.573142, -7.612905"
 SSID, PASSPHRASE = 'Coop "الزيتون"', "olive harvest nine"
 TAUGHT = "maladie de Si Brahim"
 RESULT = "mzxw6ytboi3dimrvgq2tmnzyge"
@@ -41,9 +50,11 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FarmNode]:
     )
     (home / "forms").mkdir()
     # A form with a mistake, whose complaint quotes what somebody wrote into it.
-    (home / "forms" / "visit.toml").write_text(f'name = "{FARMER_NAME} {PHONE}"\n')
-    with FarmNode(home, load_advice()) as opened:
-        yield opened
+    (home / "forms" / "visit.toml").write_text(f'name = "{FARMER_NAME} {NUMBER}"\n')
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("GHALLA_SCREENS", raising=False)  # no setting of the node
+        with FarmNode(home, load_advice()) as opened:
+            yield opened
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +66,7 @@ def planted(node: FarmNode) -> list[str]:
     node.ground.store.table("local_sets").insert({"name": TAUGHT})
     log = logging.getLogger("edge_app.planted")
     log.error("store_failed: %s of %s at %s", FARMER_NAME, FARM_NAME, PLACE)
-    log.error("call %s about pin=%s, ssid: %s", PHONE, PIN, SSID)
+    log.error("call %s about pin=%s, ssid: %s", NUMBER, PIN, SSID)
     log.error("GET /ar/result/%s?lang=ar&token=%s from 10.42.0.17", RESULT, token)
     log.error("opened /fr/field/%s/yield and taught %s", link, TAUGHT)
     log.error("Zineb said so; psk=%s aa:bb:cc:0d:1e:2f zineb@example.org", PASSPHRASE)
@@ -65,7 +76,7 @@ def planted(node: FarmNode) -> list[str]:
         log.exception("unexpected error")
     return [
         FARMER_NAME, *FARMER_NAME.split(), FARM_NAME, "field of zineb", "Hassan", TAUGHT,
-        PIN, PHONE, "61 23 45 67", *PLACE.split(", "), "33.57", SSID, PASSPHRASE, "olive",
+        PIN, NUMBER, "61 23 45 67", *PLACE.split(", "), "33.57", SSID, PASSPHRASE, "olive",
         link, token, RESULT, "10.42.0.17", "10.42.0.1", "aa:bb:cc", "example.org",
         village.farmer.id, village.field, village.photo, node.id,
     ]  # fmt: skip
@@ -89,7 +100,7 @@ def test_nothing_of_anybody_is_in_a_support_file(
     layout = _boxed(tmp_path)
     monkeypatch.setattr(support, "Layout", lambda: layout)
     # The journal of a box of before the log was scrubbed.
-    journal = [f"{FARMER_NAME} {PHONE} {PLACE} {SSID} {PASSPHRASE} {RESULT} taught {TAUGHT}"]
+    journal = [f"{FARMER_NAME} {NUMBER} {PLACE} {SSID} {PASSPHRASE} {RESULT} taught {TAUGHT}"]
     monkeypatch.setattr(support, "_journal", lambda: journal)
     for data in (support_file(told_by(node)), support_file(told_of(node.home))):
         texts = _texts(data)
@@ -131,9 +142,6 @@ def test_the_command_line_and_the_keepers_page_give_it(node: FarmNode, tmp_path:
 
 
 def test_the_keeper_takes_it_with_one_tap_and_nobody_else(node: FarmNode) -> None:
-    from edge_app.access.gate import csrf_of
-    from edge_app.access.guard import COOKIE
-
     app = create_app(node, load_advice())
     phone = app.test_client()
     assert phone.post("/en/staff/support").status_code == 303
@@ -146,6 +154,28 @@ def test_the_keeper_takes_it_with_one_tap_and_nobody_else(node: FarmNode) -> Non
     taken = phone.post("/en/staff/support", data={"csrf": csrf_of(token)})
     assert taken.mimetype == "application/zip"
     assert "versions.json" in _texts(taken.data)
+
+
+@pytest.mark.browser
+def test_axe_finds_nothing_on_what_the_keeper_reads(node: FarmNode, browser: Browser) -> None:
+    keeper = node.ground.people.add("Keeper two", Role.KEEPER, "en")
+    token = node.ground.gate.open_session(keeper, "test")
+    with listening(create_app(node, load_advice())) as address:
+        context = browser.new_context(viewport=PHONE)
+        context.add_cookies([{"name": COOKIE, "value": token, "url": address}])
+        page = context.new_page()
+        for lang in LANGS:
+            for name in ("staff/support", "health"):
+                page.goto(f"{address}/{lang}/{name}")
+                page.evaluate(AXE.read_text(encoding="utf-8"))
+                found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+                assert found["violations"] == [], (lang, name)
+                wide = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
+                assert not page.evaluate(wide), (lang, name)
+                if SCREENS:
+                    file = f"{SCREENS}/{name.split('/')[-1]}-{lang}.png"
+                    page.screenshot(path=file, full_page=True)
+        context.close()
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,19 @@ def test_what_a_machine_does_not_tell_is_not_said(tmp_path: Path) -> None:
     assert vitals(tmp_path / "no home").card == Card()
 
 
+def test_a_card_that_the_kernel_has_given_up_is_read_only(tmp_path: Path) -> None:
+    roots = raspberry(tmp_path / "pi", tmp_path)
+    device = tmp_path.stat().st_dev
+    ours = f"43 27 {os.major(device)}:{os.minor(device)} / / rw - ext4 /dev/x rw"
+    _write(
+        roots.proc / "self/mountinfo",
+        f"44 27 999:9 / /y rw - ext4 /dev/y rw,emergency_ro\n{ours}\n",
+    )
+    assert not vitals(tmp_path, roots).card.read_only
+    _write(roots.proc / "self/mountinfo", f"{ours},abort,emergency_ro\n")
+    assert vitals(tmp_path, roots).card.read_only
+
+
 @pytest.mark.parametrize("nonsense", ["", "x", "0xzz", "9" * 400, "\x00\xff"])
 def test_nonsense_of_a_driver_is_not_believed(tmp_path: Path, nonsense: str) -> None:
     roots = raspberry(tmp_path / "pi", tmp_path)

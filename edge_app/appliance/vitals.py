@@ -103,12 +103,18 @@ def card_of(home: Path, roots: Roots | None = None) -> Card:
     disk = block.parent if (block / "partition").exists() else block
     lives = _numbers(disk / "device/life_time", 16)
     return Card(
-        read_only=bool(flags & os.ST_RDONLY),
+        read_only=bool(flags & os.ST_RDONLY) or _given_up(roots.proc, number),
         written_bytes=_written(roots.proc, disk.name),
         errors=_number(roots.sys / "fs/ext4" / block.name / "errors_count"),
         life_used_percent=10 * max(lives) if lives and 0 < max(lives) <= 11 else None,
         spare=_number(disk / "device/pre_eol_info", 16),
     )
+
+
+def _given_up(proc: Path, number: str) -> bool:
+    """Whether the kernel writes nothing any more; from Linux 6.15 on that is no read-only mount."""
+    lines = (line.split() for line in _text(proc / "self/mountinfo").splitlines())
+    return any(number in words[2:3] and "emergency_ro" in words[-1].split(",") for words in lines)
 
 
 def _written(proc: Path, disk: str) -> int | None:
