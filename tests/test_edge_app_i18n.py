@@ -22,7 +22,7 @@ _PLACEHOLDER = re.compile(r"%\(\w+\)s")
 # Wordings nobody is sure of stay empty: those of the trap and yield pages are all still to be told.
 _AMAZIGH_AT_LEAST = 0.78
 _FOR_STAFF = re.compile(
-    r"(^|/)(access|agent|staff)/|person_export"
+    r"(^|/)(access|agent|appliance|first|staff)/|person_export"
     r"|(bundle|health|review|sky|staff|uplink)_words|trust"
 )
 
