@@ -7,9 +7,14 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
+from edge_app.ground import Ground
 from edge_app.week.desk import WeekDesk
 from field_data.days import day_of
 from field_data.errors import KeeperError
+from field_data.events import Draft, Kind
+from field_data.forms.checking import check
+from field_data.forms.library import shipped_forms
+from field_data.ids import new_id
 from field_data.season_advice import AdviceItem, Confidence, Source, Topic, Urgency
 from field_data.types import Field, Instant, Trust
 from tests.people import Staff
@@ -111,3 +116,12 @@ def advising(staff: Staff, adviser: Told, day: date | None = TODAY) -> WeekDesk:
     )
     ground.week = desk
     return desk
+
+
+def observed(ground: Ground, field: Field, form: str, on: int, **answers: Any) -> None:
+    """Keep an observation on a field as it is kept when a tablet brings it."""
+    known = shipped_forms().named(form)
+    values = check(known, answers, None, None).values
+    body = {"form": form, "version": known.version, "values": values, "place": None}
+    draft = Draft(new_id(), Kind.OBSERVATION, field.id, "agent", instant(on), body)
+    ground.events.append(draft)
