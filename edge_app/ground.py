@@ -13,6 +13,7 @@ from edge_app.home_forms import forms_of
 from edge_app.settings import MB, Settings
 from edge_app.sky import Sky
 from edge_app.uplink_files import Bell, forget_sealed
+from edge_app.week.desk import Adviser, WeekDesk
 from field_data.audit_log import AuditLog
 from field_data.diagnoses import DiagnosisLog
 from field_data.document_store import DocumentStore
@@ -53,6 +54,7 @@ class Ground:
         self.sky = Sky(photos.folder.parent, self.registry, self.settings)
         self.forecasts = Forecasts(store, self.registry, self.events, self.sky)
         self.links = FieldLinks(store)
+        self.week = self._week(store)
         self.forms, self.broken_forms = forms_of(photos.folder.parent)
         self.people = People(store)
         self.audit = AuditLog(store, photos.folder.parent)
@@ -70,6 +72,7 @@ class Ground:
         # Of the people at the door; in memory, and the same for every application of this node.
         self.pace, self.released, self.claim = Pace(), Released(), Claim()
         self.tls: TlsFiles | None = None
+        self.privacy.elsewhere.append(self.week.forget)
         self.retention = Retention(self._rules(), store, photos, self.events, self.audit)
 
     def daily(self) -> None:
@@ -77,6 +80,19 @@ class Ground:
         self.gate.sessions.tidy()
         self.retention.run()
         self.forecasts.daily()
+        self.week.daily()
+
+    def _week(self, store: DocumentStore) -> WeekDesk:
+        """Who advises on the week of a field."""
+        advisers: dict[str, Adviser] = {}
+        return WeekDesk(
+            store,
+            self.registry,
+            self.events,
+            advisers,
+            self.forecasts.today,
+            lambda: (self.registry.revision(), self.sky.revision()),
+        )
 
     def _rules(self) -> Rules:
         return Rules(

@@ -19,6 +19,7 @@ from edge_app.agent import api_sky as _api_sky  # noqa: F401 (and these)
 from edge_app.agent import shell
 from edge_app.farmer import api, pages, portal, problems
 from edge_app.farmer import teach as _  # noqa: F401 (adds the teaching page to the others)
+from edge_app.farmer import week as _week  # noqa: F401 (that of a field's week)
 from edge_app.farmer import yields as _yields  # noqa: F401 (and that of a field's yield)
 from edge_app.farmer.helpers import init_helpers
 from edge_app.farmer.uploads import MAX_REQUEST_BYTES

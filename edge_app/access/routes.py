@@ -42,6 +42,9 @@ ROUTES: dict[str, frozenset[Role] | None] = {
     "pages.lesson": PUBLIC,
     "pages.undo": PUBLIC,
     "pages.field_yield": PUBLIC,  # behind a link that nobody guesses
+    "pages.field_week": PUBLIC,  # the same link
+    "pages.week_answer": PUBLIC,
+    "pages.week_audio": PUBLIC,
     # Coming in, with a secret or a one-time code.
     "staff.login": PUBLIC,
     "staff.setup": PUBLIC,
@@ -119,6 +122,12 @@ ROUTES: dict[str, frozenset[Role] | None] = {
     "staff.yield_field": STAFF,
     "staff.yield_card": STAFF,
     "staff.yield_skill": AGRONOMISTS,
+    # What to do this week.
+    "staff.weeks": STAFF,
+    "staff.week_map": STAFF,
+    "staff.week_field": STAFF,
+    "staff.week_sheet": STAFF,
+    "staff.week_outcomes": AGRONOMISTS,
     # Reviews.
     "staff.review": STAFF,
     "staff.review_next": STAFF,
