@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edge_app.cli_advise import advise
 from edge_app.cli_box import box
 from edge_app.cli_box_backup import backup as _backup  # noqa: F401 (adds itself to box)
 from edge_app.cli_box_network import network as _network  # noqa: F401 (adds itself to box)
@@ -221,6 +222,7 @@ def forget(home: Path, as_json: bool, code: str | None, older_than: int | None) 
 main.add_command(model)
 main.add_command(box)
 main.add_command(bundle)
+main.add_command(advise)
 main.add_command(count)
 main.add_command(scenes)
 main.add_command(series)

@@ -55,6 +55,10 @@ ALERT_DAYS = 7
 LONGEST_SEASON = 300
 
 
+# The folder of a home in which people keep calendars of their own.
+CALENDARS = "calendars"
+
+
 class SoilDay(Protocol):
     """One day of a field's water balance, mm."""
 

@@ -105,7 +105,7 @@ class FarmNode:
             self._photos = PhotoStore(home / "photos")
             self._log = DiagnosisLog(self._store, self._photos)
             self.ground = Ground(self._store, self._photos, self.id, self.settings)
-            opened.callback(self.ground.sky.close)
+            opened.callback(self.ground.close)
             self.ground.privacy.resume()
             # Beside a store that was set aside every photo looks unused: keep them until the
             # keeper has looked at it.
