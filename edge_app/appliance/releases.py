@@ -11,7 +11,6 @@ The steps are pure: each takes a :class:`Releases` and gives the next.
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -45,9 +44,9 @@ class Releases:
     """Where a box stands; releases are named by their version, "" is none.
 
     active: what runs.  previous: what comes back.  trial: ``active`` has not proved itself yet.
-    starts: how often the node began on trial.  candidate: installed, waits for its turn; probed: it
-    has worked on a copy.  seen: the highest number of a bundle ever installed, ``digest`` its
-    signed words.  refused: releases that failed here.
+    starts: how often the node began on trial.  candidate: installed, waits for its turn; probed:
+    it has worked on a copy.  seen: the highest number of a bundle ever installed; ``newest`` is the
+    release that it brought, ``digest`` the SHA-256 of its signed words.  refused: what failed here.
     """
 
     active: str = ""
@@ -57,6 +56,7 @@ class Releases:
     candidate: str = ""
     probed: bool = False
     seen: int = 0
+    newest: str = ""
     digest: str = ""
     refused: Mapping[str, Why] = field(default_factory=dict)
 
@@ -77,9 +77,8 @@ Step = Callable[[Releases], Releases]
 def installed(state: Releases, version: str, number: int, digest: str) -> Releases:
     """``version`` is whole on the disk; it came in the bundle of that number."""
     refused = {each: why for each, why in state.refused.items() if each != version}
-    return replace(
-        state, candidate=version, probed=False, seen=number, digest=digest, refused=refused
-    )
+    came = {"seen": number, "newest": version, "digest": digest}
+    return replace(state, candidate=version, probed=False, refused=refused, **came)  # type: ignore[arg-type]
 
 
 def probed(state: Releases, version: str) -> Releases:
@@ -203,7 +202,7 @@ class ReleaseStore:
 
     def _linked(self, name: str) -> str:
         try:
-            return Path(os.readlink(self.layout.code / name)).name
+            return (self.layout.code / name).readlink().name
         except OSError:
             return ""
 

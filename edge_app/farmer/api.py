@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from importlib.metadata import version
 
 from flask import Blueprint, Response, jsonify, request, url_for
 
@@ -49,7 +50,8 @@ def health() -> Response:
     """How every part is.  Always 200: a box with a broken part still serves."""
     parts = node().health()
     listed = [asdict(part) for part in parts]
-    return jsonify({"ok": all(part.ok for part in parts), "parts": listed})
+    said = {"ok": all(part.ok for part in parts), "parts": listed}
+    return jsonify({**said, "software": version("ghalla")})
 
 
 def _crop() -> str | None:
