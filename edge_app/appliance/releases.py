@@ -111,6 +111,11 @@ def begun(state: Releases) -> Releases:
     return replace(state, starts=state.starts + 1)
 
 
+def stood(state: Releases) -> Releases:
+    """The node of the release on trial has answered: the starts so far were not in vain."""
+    return replace(state, starts=0) if state.trial else state
+
+
 def confirmed(state: Releases, version: str) -> Releases:
     """``version`` has proved itself; the one before stays, for the keeper."""
     return replace(state, trial=False, starts=0) if state.active == version else state

@@ -274,6 +274,8 @@ class Updater:
                 return None
             if self.machine.answers(version):
                 stood, misses = stood + 1, 0
+                if state.starts:
+                    self.store.change(steps.stood)
             elif stood:
                 misses += 1
                 if misses >= self.patience.misses:
