@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from edge_app.appliance.layout import UNITS, Layout, read_release
+from edge_app.appliance.layout import Layout, read_release
 from edge_app.cli_common import JSON, guarded
 from field_data.errors import KeeperError
 
@@ -79,7 +79,7 @@ def units_of(layout: Layout) -> dict[str, str]:
 
     systemd is asked only about the system that runs, never about a root beside it.
     """
-    there = [name for name in UNITS if (layout.units / name).is_file()]
+    there = layout.installed_units
     if not layout.has_systemd or layout.root != Path("/") or not there:
         return dict.fromkeys(there, "installed")
     asked = ["systemctl", "is-active", *there]

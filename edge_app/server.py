@@ -18,6 +18,7 @@ from flask import Flask
 
 from edge_app import https
 from edge_app.advice import Advice
+from edge_app.appliance.supervisor import answers, supervised
 from edge_app.bundles_node import begin_bundles
 from edge_app.farmer.uploads import MAX_REQUEST_BYTES
 from edge_app.home_advice import advice_at_start
@@ -148,4 +149,6 @@ def serve(
         signal.signal(signal.SIGTERM, _stop)
         opened.enter_context(watching(live.look))
         ready(node, reached)
+        name = listening.getsockname()
+        opened.enter_context(supervised(lambda limit_s: answers(name[0], name[1], limit_s)))
         server.run()

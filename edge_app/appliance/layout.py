@@ -10,15 +10,6 @@ from typing import Any
 from field_data.errors import KeeperError
 
 USER = "ghalla"
-UNITS = (
-    "ghalla.service",
-    "ghalla-update.path",
-    "ghalla-update.service",
-    "ghalla-backup.timer",
-    "ghalla-backup.service",
-    "ghalla-network.path",
-    "ghalla-network.service",
-)
 _MOST_BYTES = 65_536
 
 
@@ -86,6 +77,11 @@ class Layout:
     def units(self) -> Path:
         """Where the units of systemd are put."""
         return self.root / "etc/systemd/system"
+
+    @property
+    def installed_units(self) -> list[str]:
+        """Names of the units of this box, in order."""
+        return sorted(path.name for path in self.units.glob("ghalla*.*") if path.is_file())
 
     @property
     def has_systemd(self) -> bool:
