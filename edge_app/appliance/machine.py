@@ -202,7 +202,7 @@ def _first_line(node: subprocess.Popen[bytes]) -> bytes:
 def _trouble(port: int, version: str) -> str:
     """What is wrong with the node on that port of this machine, "" for nothing."""
     try:
-        said = json.loads(_asked(port, "/api/v1/health"))
+        said = json.loads(_asked(port, "/health"))
         if said["software"] != version:
             return f"{said['software']} answers, not {version}"
         parts = {part["name"]: part for part in said["parts"]}

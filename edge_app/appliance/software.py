@@ -21,7 +21,9 @@ import platform
 import re
 import shutil
 import sys
+import tempfile
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,9 +31,9 @@ from typing import TYPE_CHECKING, Any
 from edge_app.appliance.layout import Layout
 from edge_app.appliance.releases import Releases, ReleaseStore, is_version
 from edge_app.appliance.requests import ask, box_of, layout_of, waits
-from field_data.errors import GhallaError, PublisherError
+from field_data.errors import GhallaError, PersonError, PublisherError
 from field_data.files import replacing
-from field_data.schema import MIGRATIONS
+from field_data.schema import MIGRATIONS, WORKS_FROM
 from sync.slots import Slot, Why
 
 if TYPE_CHECKING:
@@ -124,6 +126,40 @@ def read_software(data: bytes) -> Software:
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise PublisherError("bad_release", f"{RELEASE} tells no release: {error}") from error
     return software
+
+
+# --- the publisher's side -----------------------------------------------------------------------
+
+
+def pack_release(
+    wheels: Path, out: Path, version: str, python: str, arch: str, number: int | None = None
+) -> Manifest:
+    """Write an unsigned bundle of all wheels of a folder; ``number``: the time in seconds.
+
+    Raises:
+        PersonError: ``no_such_file``: there is no wheel.
+        PublisherError: ``bad_release``, or what a node would say of it.
+    """
+    from sync.bundle_file import build
+    from sync.bundle_manifest import Target
+
+    found = sorted(wheels.glob("*.whl"))
+    if not found:
+        raise PersonError("no_such_file", f"no wheels in {wheels}")
+    at = datetime.now(UTC)
+    said = {"version": version, "python": python, "arch": arch, "works_from": WORKS_FROM}
+    data = json.dumps(said).encode()
+    read_software(data)
+    with tempfile.TemporaryDirectory() as folder:
+        release = Path(folder) / RELEASE
+        release.write_bytes(data)
+        sources = {RELEASE: release, **{f"wheels/{each.name}": each for each in found}}
+        name, made = bundle_name(arch, python), at.isoformat(timespec="seconds")
+        target = Target(hardware=(arch,))
+        return build(
+            out, sources, SOFTWARE, name, number or int(at.timestamp()), made,
+            target=target, note=f"Ghalla {version}",
+        )  # fmt: skip
 
 
 # --- the node's side --------------------------------------------------------------------------

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from importlib.metadata import version
 
 from flask import Blueprint, Response, jsonify, request, url_for
 
 from edge_app.answer import answer
+from edge_app.appliance.layout import release_here
 from edge_app.farmer.context import advice, node
 from edge_app.farmer.uploads import (
     FIELD,
@@ -51,7 +51,7 @@ def health() -> Response:
     parts = node().health()
     listed = [asdict(part) for part in parts]
     said = {"ok": all(part.ok for part in parts), "parts": listed}
-    return jsonify({**said, "software": version("ghalla")})
+    return jsonify({**said, "software": release_here()})
 
 
 def _crop() -> str | None:
