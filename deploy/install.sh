@@ -159,6 +159,8 @@ SETTINGS
 # In one step each: a power cut leaves the old link or the new one.  The node runs "current", what
 # updates it runs "steady".
 use_release() {
+    # What the updater knows of other releases is past; the release is whole, so a cut here is none.
+    rm -f "$data/box/update/state.json" "$data/box/update/on-trial"
     for link in current steady; do
         rm -f "$code/$link.new"
         ln -s "releases/$1" "$code/$link.new"
@@ -232,9 +234,8 @@ wait_for_page() {
     return 1
 }
 
-# Releases that nobody wants any more; a box that updates itself keeps its own account of them.
+# Releases that nobody wants any more.
 tidy() {
-    [ ! -f "$data/box/update/state.json" ] || return 0
     for each in "$code"/releases/*; do
         case $(basename "$each") in
         "$name" | "$before") ;;

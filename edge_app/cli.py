@@ -22,6 +22,7 @@ from edge_app.cli_box import box
 from edge_app.cli_box_backup import backup as _backup  # noqa: F401 (adds itself to box)
 from edge_app.cli_box_network import network as _network  # noqa: F401 (adds itself to box)
 from edge_app.cli_box_support import support as _support  # noqa: F401 (adds itself to box)
+from edge_app.cli_box_update import update as _update  # noqa: F401 (adds itself to box)
 from edge_app.cli_bundle import bundle
 from edge_app.cli_common import EXIT, HOME, JSON, guarded, progress
 from edge_app.cli_count import count

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -114,3 +116,9 @@ def read_release(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise KeeperError("bad_release", f"{path} tells no release: {error}") from error
     return dict(said)
+
+
+def release_here() -> str:
+    """The name of the release that this program belongs to; its version where it is in no box."""
+    folder = Path(sys.prefix).parent
+    return folder.name if (folder / "release.json").is_file() else version("ghalla")

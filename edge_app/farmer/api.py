@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from flask import Blueprint, Response, abort, current_app, jsonify, request, url_for
 
 from edge_app.answer import answer
+from edge_app.appliance.layout import release_here
 from edge_app.farmer.context import advice, node
 from edge_app.farmer.uploads import (
     FIELD,
@@ -56,7 +57,8 @@ def health() -> Response:
     """How every part is.  Always 200: a box with a broken part still serves."""
     parts = node().health()
     listed = [asdict(part) for part in parts]
-    return jsonify({"ok": all(part.ok for part in parts), "parts": listed})
+    said = {"ok": all(part.ok for part in parts), "parts": listed}
+    return jsonify({**said, "software": release_here()})
 
 
 @blueprint.get("/metrics")
