@@ -48,9 +48,12 @@ def test_the_range_is_wider_the_further_ahead_and_the_weaker_the_weather() -> No
     seen = stage_dates(MOTH, heat_of(steady(origin=Origin.OBSERVED)), start)
     guessed = stage_dates(MOTH, heat_of(steady(origin=Origin.CLIMATOLOGY)), start)
     for one, other in zip(seen, guessed, strict=False):
-        assert one.low is not None and one.day is not None and one.high is not None
+        assert one.low is not None
+        assert one.day is not None
+        assert one.high is not None
         assert one.low <= one.day <= one.high
-        assert other.low is not None and other.high is not None
+        assert other.low is not None
+        assert other.high is not None
         assert other.low <= one.low < one.high <= other.high
     widths = [each.high - each.low for each in seen if each.high and each.low]
     assert widths == sorted(widths)
@@ -125,6 +128,7 @@ def test_signs_that_come_too_early_move_the_beginning_back_and_late_ones_do_not(
 # --- infection ----------------------------------------------------------------------------------
 
 HUTTON = MODELS["late_blight"].rule
+assert HUTTON is not None
 assert isinstance(HUTTON, HumidDays)
 HUMID = [95.0, 95.0] + [50.0] * 6
 

@@ -146,9 +146,14 @@ def test_a_calendar_of_the_home_replaces_the_one_of_that_name(tmp_path: Path) ->
 
 @pytest.mark.parametrize(
     ("lat", "lon", "height", "zone"),
-    [(33.9, -5.5, 550, "rainy_plains"), (32.4, -7.5, 400, "dry_plains"), (33.5, -5.1, 1600, "mountain"),
-     (30.4, -9.5, 30, "south"), (48.0, 2.0, 100, None)],
-)  # fmt: skip
+    [
+        (33.9, -5.5, 550, "rainy_plains"),
+        (32.4, -7.5, 400, "dry_plains"),
+        (33.5, -5.1, 1600, "mountain"),
+        (30.4, -9.5, 30, "south"),
+        (48.0, 2.0, 100, None),
+    ],
+)
 def test_places_lie_in_zones(lat: float, lon: float, height: float, zone: str | None) -> None:
     found = load_calendars()[0].zone(lat, lon, height)
     assert (found.id if found else None) == zone
