@@ -128,7 +128,6 @@ def test_signs_that_come_too_early_move_the_beginning_back_and_late_ones_do_not(
 # --- infection ----------------------------------------------------------------------------------
 
 HUTTON = MODELS["late_blight"].rule
-assert HUTTON is not None
 assert isinstance(HUTTON, HumidDays)
 HUMID = [95.0, 95.0] + [50.0] * 6
 
@@ -188,7 +187,9 @@ def test_three_tens_wants_the_rain_on_days_that_are_not_cold() -> None:
 
 def test_without_steps_a_day_is_worked_out_and_said_to_be() -> None:
     rainy = [day(JAN, 11.0, 16.0, 8.0), day(JAN + 1, 11.0, 16.0, 8.0)]
-    told = risk_by_day(HUTTON, air_of(rainy, []))
+    rule = MODELS["late_blight"].rule
+    assert isinstance(rule, HumidDays)
+    told = risk_by_day(rule, air_of(rainy, []))
     assert [(each.level, each.basis) for each in told] == [
         (Level.SOME, Basis.DAILY), (Level.HIGH, Basis.DAILY),
     ]  # fmt: skip
