@@ -186,6 +186,7 @@ def test_three_tens_wants_the_rain_on_days_that_are_not_cold() -> None:
 
 
 def test_without_steps_a_day_is_worked_out_and_said_to_be() -> None:
+    assert HUTTON is not None
     rainy = [day(JAN, 11.0, 16.0, 8.0), day(JAN + 1, 11.0, 16.0, 8.0)]
     rule = MODELS["late_blight"].rule
     assert isinstance(rule, HumidDays)
