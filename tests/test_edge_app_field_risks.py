@@ -24,9 +24,11 @@ from field_data.days import day_of
 from field_data.events import Draft, Kind
 from field_data.geometry import outline
 from field_data.ids import new_id
+from field_data.reviews import Case, Review, Verdict
 from field_data.season_advice import AdviceItem, Confidence, Urgency
-from field_data.types import Field, Instant, Trust
+from field_data.types import Diagnosis, Field, Instant, Status, Timing, Trust
 from field_data.weather import DayWeather, Origin, Weather, WeatherPlace
+from models.risks.loading import shipped_models
 from sat_ingest.weather.archive import ARCHIVE, WeatherArchive
 from tests.skies import square
 from tests.skies_of_days import steps
@@ -169,6 +171,45 @@ def test_the_first_good_hours_for_spraying_are_given_with_bees_in_mind(farm: Far
     assert told.first_day == T
     assert (told.facts["basis"], told.facts["bees"]) == ("steps", 0)
     assert (told.facts["from_hour"], told.facts["to_hour"]) == (7, 10)
+
+
+def test_what_is_usual_infects_nothing(farm: Farm) -> None:
+    risks = FieldRisks(farm.ground.registry, farm.ground.events, None, farm.desk)
+    told = risks.of(farm.field("SOLTU"), TODAY + timedelta(days=15))
+    assert told.weather_state == "climatology"
+    ahead = [each.level for each in told.models[0].risk if each.day >= T + 15]
+    assert {str(level.name) for level in ahead} == {"UNKNOWN"}
+
+
+def test_a_model_from_memory_is_never_fair(farm: Farm) -> None:
+    olive = farm.field("OLVEU")
+    farm.say(olive, "trap_reading", 5, trap="fruit_fly", days=7, count=9, pest="DACUOL")
+    model = next(each for each in shipped_models() if each.id == "olive_fly")
+    told = FieldRisks(
+        farm.ground.registry, farm.ground.events, None, farm.desk,
+        [replace(model, months=tuple(range(1, 13)))],
+    )  # fmt: skip
+    stage = one(list(told.items(olive, TODAY)), "scout_stage")
+    assert stage.facts["how"] == "trap"
+    assert stage.confidence is Confidence.LOW
+
+
+def test_reviewed_diagnoses_of_the_pest_make_it_urgent(farm: Farm) -> None:
+    at = Instant((T - 4) * 86_400.0, Trust.NTP)
+    label = ("SOLTU", "PHYTIN")
+    made = Diagnosis("d1", at, Status.UNCERTAIN, "SOLTU", (), False, None, (), Timing(0, 0, 0))
+    word = Review("r1", "d1", "agent", at, Verdict.CORRECT, label, 1, True)
+    unsure = Review("r2", "d2", "agent", at, Verdict.CANNOT_TELL, None, 1, True)
+    cases = [Case(made, False, (word,)), Case(replace(made, id="d2"), False, (unsure,))]
+
+    class Desk:
+        def cases(self) -> list[Case]:
+            return cases
+
+    risks = FieldRisks(farm.ground.registry, farm.ground.events, Desk(), farm.desk)
+    told = one(list(risks.items(farm.field("SOLTU"), TODAY)), "scout_risk")
+    assert told.evidence["diagnoses_21d"] == 1
+    assert told.urgency is Urgency.NOW
 
 
 def test_an_old_forecast_is_said_and_a_dead_one_gives_no_hours(farm: Farm) -> None:
