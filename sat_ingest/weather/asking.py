@@ -72,11 +72,11 @@ def pull_weather(
     told.fresh = len(places) - len(wanted)
     before = ranges.budget.spent
     try:
-        for url, some in requests(source, wanted, span):
-            for weather, doubts in read_answer(source, ranges.document(url), some, now):
-                archive.put(weather)
-                told.doubts = together([*told.doubts, *doubts])
-            told.fetched = len({place.id for place in wanted[: wanted.index(some[-1]) + 1]})
+        for start in range(0, len(wanted), source.places):
+            some = wanted[start : start + source.places]
+            for url in requests(source, some, span):
+                _fetch(told, url, ranges, source, some, archive, now)
+            told.fetched += len(some)
             each(len(some))
     except (NetworkError, PublisherError) as error:
         _stop(told, error)
@@ -84,14 +84,27 @@ def pull_weather(
     return told
 
 
-def requests(
-    source: WeatherSource, places: Sequence[WeatherPlace], span: Span | None
-) -> Iterator[tuple[str, Sequence[WeatherPlace]]]:
-    """Addresses to ask, and the places each is about."""
-    for start in range(0, len(places), source.places):
-        some = places[start : start + source.places]
-        for part in [None] if span is None else list(_parts(span)):
-            yield f"{source.url}?{urlencode(_query(source, some, part), safe=',/')}", some
+def _fetch(
+    told: Pulled,
+    url: str,
+    ranges: Ranges,
+    source: WeatherSource,
+    places: Sequence[WeatherPlace],
+    archive: WeatherArchive,
+    now: Instant,
+) -> None:
+    read = read_answer(source, ranges.document(url), places, now)
+    with archive.transaction():
+        for weather, doubts in read:
+            archive.put(weather)
+            told.doubts = together([*told.doubts, *doubts])
+
+
+def requests(source: WeatherSource, places: Sequence[WeatherPlace], span: Span | None) -> list[str]:
+    """Addresses to ask for the weather of a few places."""
+    parts = [None] if span is None else list(_parts(span))
+    asked = (urlencode(_query(source, places, part), safe=",/") for part in parts)
+    return [f"{source.url}?{query}" for query in asked]
 
 
 def _query(

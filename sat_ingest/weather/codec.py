@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from field_data.errors import PublisherError
 from field_data.types import Instant, Trust
@@ -198,7 +199,7 @@ def _write_origins(out: Writer, origins: Sequence[Origin]) -> None:
     """Runs of the same origin."""
     changes = [i for i, each in enumerate(origins) if i == 0 or each != origins[i - 1]]
     out.count(len(changes))
-    for start, stop in zip(changes, [*changes[1:], len(origins)], strict=True):
+    for start, stop in pairwise([*changes, len(origins)]):
         out.count(_ORIGINS.index(origins[start]))
         out.count(stop - start)
 

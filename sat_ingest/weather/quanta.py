@@ -22,10 +22,10 @@ PER_DAY_UNIT = {
     "rain_chance": 100,
 }
 PER_STEP_UNIT = {
-    "temp_c": 5,
+    "temp_c": 10,
     "rh_percent": 1,
-    "wind_10m_ms": 5,
-    "gust_ms": 2,
+    "wind_10m_ms": 10,
+    "gust_ms": 5,
     "rain_mm": 10,
     "cloud": 20,
 }
