@@ -21,6 +21,7 @@ from edge_app.node import init_home
 from edge_app.risk_outlook import State
 from edge_app.weather_desk import WeatherDesk
 from field_data.days import day_of
+from field_data.errors import KeeperError
 from field_data.events import Draft, Kind
 from field_data.geometry import outline
 from field_data.ids import new_id
@@ -28,6 +29,7 @@ from field_data.reviews import Case, Review, Verdict
 from field_data.season_advice import AdviceItem, Confidence, Urgency
 from field_data.types import Diagnosis, Field, Instant, Status, Timing, Trust
 from field_data.weather import DayWeather, Origin, Weather, WeatherPlace
+from models.risks import calendars
 from models.risks.loading import shipped_models
 from sat_ingest.weather.archive import ARCHIVE, WeatherArchive
 from tests.skies import square
@@ -247,6 +249,29 @@ def test_wheat_waits_for_rain_in_autumn_unless_the_soil_is_wet(farm: Farm) -> No
     assert wet.confidence is Confidence.MEDIUM
     farm.ground.registry.add_season("agent", wheat.id, "TRZAX", sown=date(2025, 11, 5))
     assert not [item for item in farm.windows(wheat, autumn) if item.code.startswith("sow")]
+
+
+def test_ripe_wheat_is_told_of_dry_days_until_it_is_cut(farm: Farm) -> None:
+    # The zone of the test's days: April is harvest in the south alone, so the calendar is our own.
+    own = farm.home / "calendars"
+    own.mkdir(exist_ok=True)
+    shipped = (calendars.FOLDER / "morocco.toml").read_text()
+    (own / "morocco.toml").write_text(shipped.replace('from = "05-25"', 'from = "04-10"'))
+    wheat = farm.field("TRZAX")
+    farm.ground.registry.add_season("agent", wheat.id, "TRZAX", sown=date(2025, 11, 10))
+    told = one(farm.windows(wheat, calendars=own), "harvest_window")
+    assert (told.first_day, told.last_day) == (T, T + 6)
+    assert "rainy_plains" in told.source.text
+    before = [item.code for item in farm.windows(wheat)]
+    assert "harvest_window" not in before
+    season = farm.ground.registry.seasons(wheat.id)[0]
+    farm.ground.registry.correct("agent", season.id, {"harvested": "2026-04-18"})
+    codes = [item.code for item in farm.windows(wheat, calendars=own)]
+    assert "harvest_window" not in codes
+    (own / "morocco.toml").write_text("zone = 3")
+    with pytest.raises(KeeperError, match="calendar|morocco"):
+        farm.windows(wheat, calendars=own)
+    (own / "morocco.toml").unlink()
 
 
 def test_the_verbs_say_the_same_for_people_and_programs(farm: Farm) -> None:
