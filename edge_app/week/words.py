@@ -112,6 +112,8 @@ _PICTURES: dict[str, str] = {
     "scout_stage": "scout",
     "scout_risk": "scout",
     "scout_trap": "trap_tuta",
+    "scout_trap_read": "trap_tuta",
+    "spray_not_damp": "spray_not_rain",
 }
 _OF_TOPIC: dict[Topic, str] = {
     Topic.WATER: "water_unknown",
