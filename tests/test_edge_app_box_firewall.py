@@ -109,9 +109,9 @@ def names(box: Space, folder: Path) -> subprocess.Popen[bytes]:
 
 
 def open_to_all(folder: Path) -> None:
-    """Let another user through to ``folder``: pytest's are for root alone."""
+    """Let another user through to ``folder``: those of pytest and its processes are root's."""
     for parent in folder.parents:
-        if parent.name.startswith("pytest-"):
+        if parent.name.startswith(("pytest-", "popen-")):
             parent.chmod(0o711)
 
 
