@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edge_app.cli_advise import advise
 from edge_app.cli_bundle import bundle
 from edge_app.cli_common import EXIT, HOME, JSON, guarded, progress
 from edge_app.cli_count import count
@@ -193,6 +194,7 @@ def forget(home: Path, as_json: bool, code: str | None, older_than: int | None) 
 
 main.add_command(model)
 main.add_command(bundle)
+main.add_command(advise)
 main.add_command(count)
 main.add_command(scenes)
 main.add_command(series)
