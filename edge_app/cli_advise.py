@@ -166,10 +166,7 @@ def _tell(home: Path, as_of: datetime | None, lang: str, as_json: bool, field: s
     day = _day(as_of)
     with open_ground(home) as ground, speaking(lang):
         known = ground.registry.fields()
-        if field is None:
-            told = ground.week.all(day)
-        else:
-            told = [ground.week.of(named(field, known), day)]
+        told = ground.week.all(day) if field is None else [ground.week.of(named(field, known), day)]
         viewer = Viewer(ground, advice_of(home))
         views = [viewer.of(each) for each in told]
     for view in views:

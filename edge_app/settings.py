@@ -75,6 +75,15 @@ class Settings:
     sat_tiles_mb: int = _setting(
         200, "Disk that drawn map tiles may take, in megabytes; they are drawn again when asked."
     )
+    weather_source: str = _setting(
+        "", "Where weather is fetched from once a day: open-meteo or a TOML file; empty: nowhere."
+    )
+    weather_monthly_mb: int = _setting(
+        10, "Weather fetched by itself in a month at most, in megabytes; 0: no limit."
+    )
+    weather_max_km: int = _setting(
+        25, "A place further from a field says nothing of its weather, in kilometres."
+    )
     review_sample_percent: int = _setting(5, "Share of all answers that people check at random.")
     review_second_percent: int = _setting(20, "Share of reviews that a second person makes again.")
 
@@ -98,6 +107,8 @@ class Settings:
             "sat_cache_mb must be 10 or more": self.sat_cache_mb < 10,
             "sat_archive_mb must be 10 or more": self.sat_archive_mb < 10,
             "sat_tiles_mb must be 1 or more": self.sat_tiles_mb < 1,
+            "weather_monthly_mb must not be negative": self.weather_monthly_mb < 0,
+            "weather_max_km must be 1 to 200": not 1 <= self.weather_max_km <= 200,
             "photo_quota_mb must not be negative": self.photo_quota_mb < 0,
             "review_sample_percent must be 0 to 100": not 0 <= self.review_sample_percent <= 100,
             "review_second_percent must be 0 to 100": not 0 <= self.review_second_percent <= 100,

@@ -73,7 +73,7 @@ def test_every_form_speaks_its_languages_and_fits_a_tablet() -> None:
     forms = shipped_forms()
     assert [form.id for form in forms.current()] == [
         *("adverse_effect", "advice_outcome", "crop_cut", "harvest", "irrigation"),
-        *("scouting", "soil", "trap_reading", "treatment"),
+        *("rain_gauge", "scouting", "soil", "trap_reading", "treatment"),
     ]
     plain = [form.as_json() for form in forms.current()]
     assert len(json.dumps(plain, ensure_ascii=False).encode()) < 80_000
