@@ -39,7 +39,11 @@ from edge_app.cli_seasons import season as _season  # noqa: F401 (adds itself to
 from edge_app.cli_series import series
 from edge_app.cli_sky import status as _status  # noqa: F401
 from edge_app.cli_sync import sync
+<<<<<<< HEAD
 from edge_app.cli_weather import weather
+=======
+from edge_app.cli_water import water
+>>>>>>> water
 from edge_app.languages import LANGS
 from field_data.errors import KeeperError, PersonError
 
@@ -214,6 +218,7 @@ main.add_command(observations)
 main.add_command(fields)
 main.add_command(farms)
 main.add_command(sync)
+main.add_command(water)
 main.add_command(hub)
 main.add_command(forecast)
 main.add_command(weather)

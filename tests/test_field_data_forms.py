@@ -74,6 +74,7 @@ def test_every_form_speaks_its_languages_and_fits_a_tablet() -> None:
     assert [form.id for form in forms.current()] == [
         *("adverse_effect", "advice_outcome", "crop_cut", "harvest", "irrigation"),
         *("rain_gauge", "scouting", "soil", "trap_reading", "treatment"),
+        *("water_setup",),
     ]
     plain = [form.as_json() for form in forms.current()]
     assert len(json.dumps(plain, ensure_ascii=False).encode()) < 80_000
