@@ -33,17 +33,15 @@ from edge_app.cli_model import model
 from edge_app.cli_packs import keys
 from edge_app.cli_person import person
 from edge_app.cli_review import review
+from edge_app.cli_risks import risks, windows
 from edge_app.cli_scale import scale as _scale  # noqa: F401 (adds itself to scenes)
 from edge_app.cli_scenes import scenes
 from edge_app.cli_seasons import season as _season  # noqa: F401 (adds itself to fields)
 from edge_app.cli_series import series
 from edge_app.cli_sky import status as _status  # noqa: F401
 from edge_app.cli_sync import sync
-<<<<<<< HEAD
-from edge_app.cli_weather import weather
-=======
 from edge_app.cli_water import water
->>>>>>> water
+from edge_app.cli_weather import weather
 from edge_app.languages import LANGS
 from field_data.errors import KeeperError, PersonError
 
@@ -221,6 +219,8 @@ main.add_command(sync)
 main.add_command(water)
 main.add_command(hub)
 main.add_command(forecast)
+main.add_command(risks)
+main.add_command(windows)
 main.add_command(weather)
 
 
