@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import TypeVar
+
 from edge_app.access.gate import Gate
+from edge_app.field_risks import FieldRisks
+from edge_app.field_water import FieldWater
+from edge_app.field_windows import FieldWindows
 from edge_app.forecasts import Forecasts
 from edge_app.home_forms import forms_of
 from edge_app.settings import MB, Settings
 from edge_app.sky import Sky
 from edge_app.uplink_files import Bell, forget_sealed
+from edge_app.weather_desk import WeatherDesk
 from edge_app.week.desk import Adviser, WeekDesk
 from field_data.audit_log import AuditLog
 from field_data.diagnoses import DiagnosisLog
 from field_data.document_store import DocumentStore
+from field_data.errors import KeeperError
 from field_data.events import EventLog
 from field_data.field_links import FieldLinks
 from field_data.outbox import Outbox
@@ -23,6 +33,11 @@ from field_data.privacy import Privacy
 from field_data.registry import Registry
 from field_data.retention import Retention, Rules
 from field_data.review_desk import ReviewDesk
+from field_data.types import Field, Instant
+
+T = TypeVar("T")
+# A folder of the home with calendars of its own.
+CALENDARS = "calendars"
 
 
 class Ground:
@@ -46,13 +61,17 @@ class Ground:
         self.sky = Sky(photos.folder.parent, self.registry, self.settings)
         self.forecasts = Forecasts(store, self.registry, self.events, self.sky)
         self.links = FieldLinks(store)
-        self.week = self._week(store)
         self.forms, self.broken_forms = forms_of(photos.folder.parent)
         self.people = People(store)
         self.audit = AuditLog(store, photos.folder.parent)
         self.gate = Gate(store, self.people, self.audit)
         self.diagnoses = DiagnosisLog(store, photos)
         self.reviews = ReviewDesk(store, self.diagnoses, self.events, self.settings.shares)
+        self.weather = WeatherDesk(
+            photos.folder.parent, self.registry, self.events, self.settings, self._moment
+        )
+        self.water = FieldWater(self.registry, self.events, self.sky, self.weather)
+        self.week = self._week(photos.folder.parent)
         self.privacy = Privacy(
             store, photos, self.events, self.people, self.audit, self.gate.forget_person
         )
@@ -69,19 +88,47 @@ class Ground:
         self.gate.sessions.tidy()
         self.retention.run()
         self.forecasts.daily()
-        self.week.daily()
+        try:
+            self.weather.daily()
+        finally:
+            self.week.daily()
 
-    def _week(self, store: DocumentStore) -> WeekDesk:
+    def _week(self, home: Path) -> WeekDesk:
         """Who advises on the week of a field."""
-        advisers: dict[str, Adviser] = {}
+        advisers: dict[str, Adviser] = {
+            "water": self.water,
+            "risks": FieldRisks(self.registry, self.events, self.reviews, self.weather),
+            "windows": FieldWindows(
+                self.registry, self.events, self.weather, self.water, home / CALENDARS
+            ),
+        }
         return WeekDesk(
-            store,
+            self.store,
             self.registry,
             self.events,
             advisers,
-            self.forecasts.today,
-            lambda: (self.registry.revision(), self.sky.revision()),
+            self._today,
+            lambda: (
+                self.registry.revision(),
+                self.sky.revision(),
+                self._read(self.weather.revision),
+            ),
+            self._moment,
         )
+
+    def _moment(self) -> Instant:
+        return self.forecasts.now()
+
+    def _today(self, field: Field) -> date | None:
+        """The day for a field; where its pictures are damaged, the clock alone is asked."""
+        return self._read(lambda: self.forecasts.today(field)) or self.forecasts.today()
+
+    def _read(self, ask: Callable[[], T]) -> T | None:
+        """An answer; None from an archive that cannot be read: health tells of that."""
+        try:
+            return ask()
+        except KeeperError:
+            return None
 
     def _rules(self) -> Rules:
         return Rules(

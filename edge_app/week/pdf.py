@@ -98,8 +98,9 @@ class Sheet:
         """How many millimetres an item takes."""
         wide = _WIDE - _PICTURE - _GAP
         self._pdf.set_font(_FAMILY, "", 12)
-        lines = len(self._pdf.multi_cell(wide, _LINE, view.text.text, dry_run=True, output="LINES"))
-        text = _LINE * (lines + bool(view.more)) + (_BOX_TALL + 3 if view.days else 0)
+        measure: Any = self._pdf.multi_cell
+        lines: list[str] = measure(wide, _LINE, view.text.text, dry_run=True, output="LINES")
+        text = _LINE * (len(lines) + bool(view.more)) + (_BOX_TALL + 3 if view.days else 0)
         return 3 + max(_PICTURE, text)
 
     def _strip(self, days: Sequence[Day]) -> None:
@@ -178,4 +179,4 @@ def _add(pdf: FPDF, family: str, style: str, file: Path) -> None:
     if not file.is_file():
         message = "the fonts are not built: python -m edge_app.webassets"
         raise KeeperError("fonts_missing", message)
-    pdf.add_font(family, style, file)  # type: ignore[arg-type]
+    pdf.add_font(family, style, file)

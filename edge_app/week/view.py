@@ -43,6 +43,7 @@ class ItemView:
     dots: int
     sure: LazyString
     figures: tuple[Figure, ...]
+    asks: tuple[LazyString, ...]
     card: str
     audio: bool
 
@@ -116,6 +117,7 @@ class Viewer:
             words.DOTS[item.confidence],
             words.CONFIDENCES[item.confidence],
             tuple(figures(item.evidence)),
+            words.asks(item),
             item.card if any(card.id == item.card for card in self._advice.cards) else "",
             self._advice.recording(f"week.{item.code}", request_lang()) is not None,
         )
