@@ -48,9 +48,12 @@ def test_the_range_is_wider_the_further_ahead_and_the_weaker_the_weather() -> No
     seen = stage_dates(MOTH, heat_of(steady(origin=Origin.OBSERVED)), start)
     guessed = stage_dates(MOTH, heat_of(steady(origin=Origin.CLIMATOLOGY)), start)
     for one, other in zip(seen, guessed, strict=False):
-        assert one.low is not None and one.day is not None and one.high is not None
+        assert one.low is not None
+        assert one.day is not None
+        assert one.high is not None
         assert one.low <= one.day <= one.high
-        assert other.low is not None and other.high is not None
+        assert other.low is not None
+        assert other.high is not None
         assert other.low <= one.low < one.high <= other.high
     widths = [each.high - each.low for each in seen if each.high and each.low]
     assert widths == sorted(widths)
@@ -183,6 +186,7 @@ def test_three_tens_wants_the_rain_on_days_that_are_not_cold() -> None:
 
 
 def test_without_steps_a_day_is_worked_out_and_said_to_be() -> None:
+    assert HUTTON is not None
     rainy = [day(JAN, 11.0, 16.0, 8.0), day(JAN + 1, 11.0, 16.0, 8.0)]
     told = risk_by_day(HUTTON, air_of(rainy, []))
     assert [(each.level, each.basis) for each in told] == [

@@ -40,12 +40,14 @@ def test_the_sun_is_up_for_half_a_day_at_the_equinox() -> None:
     rise, sets = sun_hours(51.5, 0.0, day_of(date(2026, 3, 20)))
     assert (sets - rise) / 3600 == pytest.approx(12.0, abs=0.15)
     noon = datetime.fromtimestamp((rise + sets) / 2, UTC)
-    assert noon.hour == 12 and noon.minute == pytest.approx(7, abs=2)  # the sun is late in March
+    assert noon.hour == 12
+    assert noon.minute == pytest.approx(7, abs=2)
 
 
 def test_a_gentle_breeze_on_a_mild_dry_day_is_the_time_to_spray() -> None:
     told = spray(wind_10m_ms=3.0)
-    assert told.why is None and told.basis is Basis.STEPS
+    assert told.why is None
+    assert told.basis is Basis.STEPS
     # Not in the first hour after sunrise, and before the bees come out.
     rise, _ = sun_hours(SETTAT.lat, SETTAT.lon, MAY)
     assert told.start_utc_s + 5400 >= rise + 3600
@@ -156,7 +158,8 @@ def test_wheat_waits_for_rain_and_soil_water_knows_better(
 def test_the_calendar_crosses_the_new_year_and_ends() -> None:
     january, february = day_of(date(2027, 1, 3)), day_of(date(2027, 1, 20))
     late, over = (sowing(WINTER, None, at, NAN) for at in (january, february))
-    assert late is not None and over is not None
+    assert late is not None
+    assert over is not None
     assert (late.say, late.best, late.last) == (Sow.WAIT_RAIN, False, day_of(date(2027, 1, 5)))
     assert over.say is Sow.TOO_LATE
     assert sowing(WINTER, None, day_of(date(2026, 6, 1)), NAN) is None
@@ -182,7 +185,8 @@ def test_harvest_wants_dry_days_and_hears_of_rain() -> None:
     assert (found.dry_first, found.dry_last) == (june, june + 2)
     assert (found.rain_day, found.rain_mm) == (june + 3, 9.0)
     wet = harvesting(rule, weather(days(june, 8, rain_chance=0.8)), june, RULES.harvest)
-    assert wet is not None and wet.dry_first is None
+    assert wet is not None
+    assert wet.dry_first is None
     usual = weather(days(june, 8, rain_origin=Origin.CLIMATOLOGY))
     assert harvesting(rule, usual, june, RULES.harvest) is None
     assert harvesting(rule, weather(days(june - 150, 8)), june - 150, RULES.harvest) is None
