@@ -242,15 +242,15 @@ def day_name(day: int, today: int) -> str:
     return _date_text(date_of(day), "EEEE" if 0 < day - today < _WEEK else "EEEE d MMMM")
 
 
-def weekday_letter(day: int) -> str:
-    """The shortest name of a weekday in the language of the page."""
-    return _date_text(date_of(day), "EEEEE")
+def weekday_letter(day: int, lang: str) -> str:
+    """The shortest name of a weekday in a language."""
+    return _date_text(date_of(day), "EEEEE", lang)
 
 
-def _date_text(day: date, pattern: str) -> str:
+def _date_text(day: date, pattern: str, lang: str = "") -> str:
     from babel.dates import format_date
 
-    lang = str(get_locale())
+    lang = lang or str(get_locale())
     return str(format_date(day, pattern, locale="ar_MA" if lang == "ar" else lang))
 
 
