@@ -166,7 +166,8 @@ def _tell(home: Path, as_of: datetime | None, lang: str, as_json: bool, field: s
     day = _day(as_of)
     with open_ground(home) as ground, speaking(lang):
         known = ground.registry.fields()
-        told = ground.week.all(day) if field is None else [ground.week.of(named(field, known), day)]
+        week = ground.week
+        told = week.all(day) if field is None else [week.of(named(field, known), day)]
         viewer = Viewer(ground, advice_of(home))
         views = [viewer.of(each) for each in told]
     for view in views:

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from models.risks.definition import RiskModel
 
 AS_OF = click.option("--as-of", type=DATE, help="As on that day, YYYY-MM-DD (default: today).")
-CALENDARS = "calendars"
 
 
 @click.command()
@@ -70,7 +69,7 @@ def windows(home: Path, as_of: datetime | None, as_json: bool, field: str) -> No
     """When FIELD (its id or name) can be sprayed, sown and cut; frost, heat and chergui to come."""
 
     def action() -> None:
-        from edge_app.field_windows import FieldWindows
+        from edge_app.field_windows import CALENDARS, FieldWindows
         from edge_app.home import open_ground
         from edge_app.window_items import items_of
         from models.risks.work_rules import work_rules

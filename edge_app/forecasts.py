@@ -90,10 +90,6 @@ class Forecasts:
         self._scored: tuple[object, Skill] | None = None
         self._known: tuple[object, _Known] | None = None
 
-    def now(self) -> Instant:
-        """The moment by which this node works."""
-        return self._now()
-
     def model(self) -> YieldModel | None:
         """The model, loaded when first asked for; None where there is no sound one, which is tried
         again once a day."""

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
+from edge_app.access.claim import Claim
 from edge_app.access.gate import Gate
+from edge_app.access.pace import Pace
+from edge_app.access.released import Released
 from edge_app.field_risks import FieldRisks
 from edge_app.field_water import FieldWater
-from edge_app.field_windows import FieldWindows
+from edge_app.field_windows import CALENDARS, FieldWindows
 from edge_app.forecasts import Forecasts
 from edge_app.home_forms import forms_of
 from edge_app.settings import MB, Settings
@@ -33,11 +36,12 @@ from field_data.privacy import Privacy
 from field_data.registry import Registry
 from field_data.retention import Retention, Rules
 from field_data.review_desk import ReviewDesk
-from field_data.types import Field, Instant
+from field_data.types import Field
+
+if TYPE_CHECKING:
+    from edge_app.tls_keys import TlsFiles
 
 T = TypeVar("T")
-# A folder of the home with calendars of its own.
-CALENDARS = "calendars"
 
 
 class Ground:
@@ -58,20 +62,18 @@ class Ground:
             limit = self.settings.photo_quota_mb * MB
             limit_photos(photos, limit, store, self.events, self.outbox)
         self.registry = Registry(store, self.events)
-        self.sky = Sky(photos.folder.parent, self.registry, self.settings)
+        home = photos.folder.parent
+        self.sky = Sky(home, self.registry, self.settings)
         self.forecasts = Forecasts(store, self.registry, self.events, self.sky)
         self.links = FieldLinks(store)
+        self.weather = WeatherDesk(home, self.registry, self.events, self.settings)
         self.forms, self.broken_forms = forms_of(photos.folder.parent)
         self.people = People(store)
         self.audit = AuditLog(store, photos.folder.parent)
         self.gate = Gate(store, self.people, self.audit)
         self.diagnoses = DiagnosisLog(store, photos)
         self.reviews = ReviewDesk(store, self.diagnoses, self.events, self.settings.shares)
-        self.weather = WeatherDesk(
-            photos.folder.parent, self.registry, self.events, self.settings, self._moment
-        )
-        self.water = FieldWater(self.registry, self.events, self.sky, self.weather)
-        self.week = self._week(photos.folder.parent)
+        self.week = self._week(store, home)
         self.privacy = Privacy(
             store, photos, self.events, self.people, self.audit, self.gate.forget_person
         )
@@ -80,6 +82,9 @@ class Ground:
         self.privacy.elsewhere.append(lambda _subjects: forget_sealed(store, photos.folder.parent))
         self.privacy.elsewhere.append(self.forecasts.forget)
         self.privacy.elsewhere.append(self.links.forget)
+        # Of the people at the door; in memory, and the same for every application of this node.
+        self.pace, self.released, self.claim = Pace(), Released(), Claim()
+        self.tls: TlsFiles | None = None
         self.privacy.elsewhere.append(self.week.forget)
         self.retention = Retention(self._rules(), store, photos, self.events, self.audit)
 
@@ -87,48 +92,39 @@ class Ground:
         """What is done once a day: what is too old goes."""
         self.gate.sessions.tidy()
         self.retention.run()
-        self.forecasts.daily()
         try:
             self.weather.daily()
-        finally:
+        finally:  # a damaged archive silences nobody else
+            self.forecasts.daily()
             self.week.daily()
 
-    def _week(self, home: Path) -> WeekDesk:
+    def _week(self, store: DocumentStore, home: Path) -> WeekDesk:
         """Who advises on the week of a field."""
+        known = (self.registry, self.events)
+        water = FieldWater(*known, self.sky, self.weather)
         advisers: dict[str, Adviser] = {
-            "water": self.water,
-            "risks": FieldRisks(self.registry, self.events, self.reviews, self.weather),
-            "windows": FieldWindows(
-                self.registry, self.events, self.weather, self.water, home / CALENDARS
-            ),
+            "water": water,
+            "risks": FieldRisks(*known, self.reviews, self.weather),
+            "windows": FieldWindows(*known, self.weather, water, home / CALENDARS),
         }
         return WeekDesk(
-            self.store,
-            self.registry,
-            self.events,
-            advisers,
-            self._today,
-            lambda: (
-                self.registry.revision(),
-                self.sky.revision(),
-                self._read(self.weather.revision),
-            ),
-            self._moment,
+            store, *known, advisers, self._today, lambda: (*self._land(), *self._seen())
         )
 
-    def _moment(self) -> Instant:
-        return self.forecasts.now()
+    def _land(self) -> tuple[object, object]:
+        return self.registry.revision(), self.events.last_seq()
+
+    def _seen(self) -> tuple[object, object]:
+        return self.sky.revision(), _read(self.weather.revision)
 
     def _today(self, field: Field) -> date | None:
         """The day for a field; where its pictures are damaged, the clock alone is asked."""
-        return self._read(lambda: self.forecasts.today(field)) or self.forecasts.today()
+        return _read(lambda: self.forecasts.today(field)) or self.forecasts.today()
 
-    def _read(self, ask: Callable[[], T]) -> T | None:
-        """An answer; None from an archive that cannot be read: health tells of that."""
-        try:
-            return ask()
-        except KeeperError:
-            return None
+    def close(self) -> None:
+        """Close the archives that were opened."""
+        self.sky.close()
+        self.weather.close()
 
     def _rules(self) -> Rules:
         return Rules(
@@ -136,3 +132,11 @@ class Ground:
             self.settings.keep_observation_photos_days,
             self.settings.keep_audit_days,
         )
+
+
+def _read(ask: Callable[[], T]) -> T | None:
+    """An answer; None from an archive that cannot be read: health tells of that."""
+    try:
+        return ask()
+    except KeeperError:
+        return None

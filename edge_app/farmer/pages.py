@@ -19,6 +19,7 @@ from flask import (
 from flask_babel import LazyString
 from werkzeug.wrappers import Response as AnyResponse
 
+from edge_app.access.guard import is_first_run
 from edge_app.advice import Crop
 from edge_app.answer import spoken_code
 from edge_app.farmer import history, my_fields, problems, traps
@@ -48,7 +49,9 @@ language_in_path(blueprint)
 
 @root.get("/")
 def start() -> AnyResponse:
-    """Go to the pages in the language of this phone."""
+    """Go to the pages in the language of this phone; on a new box, to its first keeper's."""
+    if is_first_run():
+        return redirect(url_for("first.start", lang=request_lang()))
     return redirect(url_for("pages.home", lang=request_lang()))
 
 

@@ -48,10 +48,8 @@ class Sheet:
         self._heading(village, views)
         for view in views:
             self._field(view)
-        self._said(
-            plain("This is advice, you decide. Go by what you see in the field."), small=True
-        )
-        self._said(plain("not yet reviewed by an agronomist"), small=True)
+        advice = plain("This is advice, you decide. Go by what you see in the field.")
+        self._said(f"{advice} {plain('not yet reviewed by an agronomist')}.", small=True)
         return bytes(self._pdf.output())
 
     def _heading(self, village: str, views: Sequence[WeekView]) -> None:
