@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from edge_app.access.claim import Claim
 from edge_app.access.gate import Gate
@@ -22,6 +24,7 @@ from edge_app.week.desk import Adviser, WeekDesk
 from field_data.audit_log import AuditLog
 from field_data.diagnoses import DiagnosisLog
 from field_data.document_store import DocumentStore
+from field_data.errors import KeeperError
 from field_data.events import EventLog
 from field_data.field_links import FieldLinks
 from field_data.outbox import Outbox
@@ -33,9 +36,12 @@ from field_data.privacy import Privacy
 from field_data.registry import Registry
 from field_data.retention import Retention, Rules
 from field_data.review_desk import ReviewDesk
+from field_data.types import Field
 
 if TYPE_CHECKING:
     from edge_app.tls_keys import TlsFiles
+
+T = TypeVar("T")
 
 
 class Ground:
@@ -86,9 +92,11 @@ class Ground:
         """What is done once a day: what is too old goes."""
         self.gate.sessions.tidy()
         self.retention.run()
-        self.weather.daily()
-        self.forecasts.daily()
-        self.week.daily()
+        try:
+            self.weather.daily()
+        finally:  # a damaged archive silences nobody else
+            self.forecasts.daily()
+            self.week.daily()
 
     def _week(self, store: DocumentStore, home: Path) -> WeekDesk:
         """Who advises on the week of a field."""
@@ -100,14 +108,18 @@ class Ground:
             "windows": FieldWindows(*known, self.weather, water, home / CALENDARS),
         }
         return WeekDesk(
-            store, *known, advisers, self.forecasts.today, lambda: (*self._land(), self._seen())
+            store, *known, advisers, self._today, lambda: (*self._land(), *self._seen())
         )
 
     def _land(self) -> tuple[object, object]:
         return self.registry.revision(), self.events.last_seq()
 
     def _seen(self) -> tuple[object, object]:
-        return self.sky.revision(), self.weather.revision()
+        return self.sky.revision(), _read(self.weather.revision)
+
+    def _today(self, field: Field) -> date | None:
+        """The day for a field; where its pictures are damaged, the clock alone is asked."""
+        return _read(lambda: self.forecasts.today(field)) or self.forecasts.today()
 
     def close(self) -> None:
         """Close the archives that were opened."""
@@ -120,3 +132,11 @@ class Ground:
             self.settings.keep_observation_photos_days,
             self.settings.keep_audit_days,
         )
+
+
+def _read(ask: Callable[[], T]) -> T | None:
+    """An answer; None from an archive that cannot be read: health tells of that."""
+    try:
+        return ask()
+    except KeeperError:
+        return None

@@ -55,8 +55,8 @@ def watering(day: int = DAY, mm: float = 25.0, **more: Any) -> AdviceItem:
         "low": mm - 5,
         "high": mm + 5,
         "unit": "mm",
-        "facts": {"volume_m3": 10 * mm * 9.0, "pump_hours": 3.0, "turns": 2},
-        "evidence": {"depletion_mm": mm, "et0_7d_mm": 31.4, "unheard_of_w_m2": math.nan},
+        "facts": {"m3": 10 * mm * 9.0, "pump_hours": 3.0, "turns": 2},
+        "evidence": {"depletion_mm": mm, "et0_mm": 4.4, "unheard_of_w_m2": math.nan},
     }
     return item("water_give", **(said | more))
 
@@ -81,7 +81,7 @@ def no_spraying(day: int = DAY, **more: Any) -> AdviceItem:
         "first_day": day + 1,
         "last_day": day + 1,
         "confidence": Confidence.HIGH,
-        "evidence": {"wind_10m_ms": 8.5},
+        "evidence": {"wind_2m_ms": 8.5},
     }
     return item("spray_not_wind", **(said | more))
 

@@ -15,6 +15,8 @@ from field_data.season_advice import AdviceItem, Confidence, Topic, Urgency
 MOST = 3
 _SURENESS = {Confidence.HIGH: 0, Confidence.MEDIUM: 1, Confidence.LOW: 2}
 _FAR = 10**9
+# What says only that nothing is known gives way to what says something.
+_UNKNOWN = "_unknown"
 T = TypeVar("T")
 
 
@@ -49,9 +51,11 @@ def choose(items: Iterable[AdviceItem]) -> Week:
     ranked = sorted(items, key=_order)
     data = tuple(_one_of_each([each for each in ranked if each.topic is Topic.WEATHER]))
     rest = [each for each in ranked if each.topic is not Topic.WEATHER]
-    first = {kind_of(each): each for each in reversed(rest)}
+    known = [each for each in rest if not each.code.endswith(_UNKNOWN)]
+    first = {kind_of(each): each for each in reversed(known)}
     chosen = list(first.values())
-    chosen += [each for each in rest if each not in chosen and _adds(each, chosen)]
+    chosen += [each for each in known if each not in chosen and _adds(each, chosen)]
+    chosen += [each for each in rest if each not in known and kind_of(each) not in first]
     chosen = sorted(chosen[:MOST], key=_order)
     others = tuple(each for each in rest if each not in chosen)
     return Week(tuple(chosen), data, others)

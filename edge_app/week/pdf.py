@@ -21,11 +21,9 @@ if TYPE_CHECKING:
 
 LANGS = ("ar", "fr", "en")
 FONTS = STATIC / "vendor"
-_FAMILY, _LATIN = "sheet", "sheetlatin"
-_FACES = {
-    _FAMILY: {"": "sheet-arabic-400.ttf", "B": "sheet-arabic-700.ttf"},
-    _LATIN: {"": "sheet-latin-400.ttf", "B": "sheet-latin-700.ttf"},
-}
+_FAMILY, _OTHER = "sheet", "other"
+_SCRIPTS = ("arabic", "latin")
+_WEIGHTS = {"": 400, "B": 700}
 # Millimetres on A4.
 _MARGIN, _WIDE, _BOTTOM = 15.0, 180.0, 282.0
 _PICTURE, _GAP, _LINE = 17.0, 4.0, 6.5
@@ -98,9 +96,9 @@ class Sheet:
         """How many millimetres an item takes."""
         wide = _WIDE - _PICTURE - _GAP
         self._pdf.set_font(_FAMILY, "", 12)
-        told: Any = self._pdf.multi_cell(wide, _LINE, view.text.text, dry_run=True, output="LINES")
-        lines = len(told)
-        text = _LINE * (lines + bool(view.more)) + (_BOX_TALL + 3 if view.days else 0)
+        measure: Any = self._pdf.multi_cell
+        lines: list[str] = measure(wide, _LINE, view.text.text, dry_run=True, output="LINES")
+        text = _LINE * (len(lines) + bool(view.more)) + (_BOX_TALL + 3 if view.days else 0)
         return 3 + max(_PICTURE, text)
 
     def _strip(self, days: Sequence[Day]) -> None:
@@ -138,6 +136,7 @@ class Sheet:
         pdf.set_font(_FAMILY, "B" if bold else "", size)
         pdf.set_text_color(*colour)
         pdf.set_x(_MARGIN if self._rtl else _MARGIN + indent)
+        text = text.replace("³", "3")  # these fonts have no raised digits
         align = "R" if self._rtl else "L"
         pdf.multi_cell(
             _WIDE - indent, _LINE * max(1.0, size / 12), text, align=align, new_x="LMARGIN"
@@ -163,10 +162,12 @@ def _opened(lang: str, rtl: bool) -> FPDF:
     pdf.set_auto_page_break(True, 297 - _BOTTOM)
     pdf.set_creator("Ghalla")
     pdf.set_lang(lang)
-    for family, styles in _FACES.items():
-        for style, file in styles.items():
-            _add(pdf, family, style, FONTS / file)
-    pdf.set_fallback_fonts([_LATIN], exact_match=True)
+    # The page's own script first: letters of the other are borrowed one by one.
+    scripts = _SCRIPTS if rtl else _SCRIPTS[::-1]
+    for family, script in zip((_FAMILY, _OTHER), scripts, strict=True):
+        for style, weight in _WEIGHTS.items():
+            _add(pdf, family, style, FONTS / f"sheet-{script}-{weight}.ttf")
+    pdf.set_fallback_fonts([_OTHER], exact_match=True)
     shaping: dict[str, Any] = {"direction": "rtl", "script": "arab"} if rtl else {}
     pdf.set_text_shaping(True, language=lang, **shaping)
     return pdf

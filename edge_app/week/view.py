@@ -43,6 +43,7 @@ class ItemView:
     dots: int
     sure: LazyString
     figures: tuple[Figure, ...]
+    asks: tuple[LazyString, ...]
     card: str
     audio: bool
 
@@ -107,15 +108,17 @@ class Viewer:
 
     def item(self, item: AdviceItem, today: int, crop: str | None) -> ItemView:
         """One item on a day that counts from 1970-01-01."""
+        text = words.sentence(item, today, lambda pest, lang: self._name(crop, pest, lang))
         return ItemView(
             item,
-            words.sentence(item, today, lambda pest, lang: self._name(crop, pest, lang)),
+            text,
             words.details(item),
             words.picture_of(item),
-            _strip(item, today),
+            _strip(item, today, text.lang),
             words.DOTS[item.confidence],
             words.CONFIDENCES[item.confidence],
             tuple(figures(item.evidence)),
+            words.asks(item),
             item.card if any(card.id == item.card for card in self._advice.cards) else "",
             self._advice.recording(f"week.{item.code}", request_lang()) is not None,
         )
@@ -136,7 +139,7 @@ class Viewer:
         return self._advice.condition_name(crop or "", pest, lang).text
 
 
-def _strip(item: AdviceItem, today: int) -> tuple[Day, ...]:
+def _strip(item: AdviceItem, today: int, lang: str) -> tuple[Day, ...]:
     """Seven days that begin today; empty where the item has no day among them."""
     if item.first_day is None or item.last_day is None:
         return ()
@@ -144,6 +147,6 @@ def _strip(item: AdviceItem, today: int) -> tuple[Day, ...]:
     if first >= today + _STRIP:
         return ()
     return tuple(
-        Day(words.weekday_letter(day), date_of(day).day, first <= day <= max(first, last))
+        Day(words.weekday_letter(day, lang), date_of(day).day, first <= day <= max(first, last))
         for day in range(today, today + _STRIP)
     )

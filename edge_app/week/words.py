@@ -39,7 +39,7 @@ Names = Callable[[str, str], str]
 
 SAYINGS: dict[str, Saying] = {
     "water_give": Saying(_mark("water %(amount)s"), "by"),
-    "water_wait": Saying(_mark("do not water, the soil holds enough"), "until"),
+    "water_wait": Saying(_mark("wait with water, rain is coming and may do")),
     "water_none_needed": Saying(_mark("no water is needed"), "until"),
     "water_rainfed_stress": Saying(
         _mark("the crop is thirsty. If you have water, now it helps most")
@@ -59,7 +59,7 @@ SAYINGS: dict[str, Saying] = {
     "spray_not_inversion": Saying(_mark("do not spray, the still air carries it away"), "on"),
     "spray_unknown": Saying(_mark("we do not know the wind. Look before you spray")),
     "sow_window": Saying(_mark("good days to sow"), "on"),
-    "sow_wait_rain": Saying(_mark("wait with sowing until the soil is wet"), "until"),
+    "sow_wait_rain": Saying(_mark("wait with sowing until the soil is wet")),
     "sow_too_late": Saying(_mark("it is late to sow this crop. Ask the agent")),
     "harvest_window": Saying(_mark("dry days, good for the harvest"), "on"),
     "harvest_rain_coming": Saying(_mark("rain is coming. Bring the harvest in before"), "on"),
@@ -71,6 +71,28 @@ SAYINGS: dict[str, Saying] = {
     "weather_climatology": Saying(
         _mark("there is no new forecast. This is what the weather is in other years")
     ),
+}
+# Of a code with the reason that its facts give.
+_REASONS: dict[tuple[str, str], Saying] = {
+    ("water_unknown", why): Saying(text)
+    for why, text in {
+        "no_weather": _mark("we cannot count the water of this field, the weather is not known"),
+        "weather_gaps": _mark("we cannot count the water of this field, the weather has gaps"),
+        "season_over": _mark("the season of this crop is over, no water is counted"),
+        "crop_not_known": _mark("we cannot count the water of this crop yet"),
+    }.items()
+}
+# What the advice would be surer with; the facts say which.
+ASKS: dict[str, LazyString] = {
+    "texture": _l("Tell the agent what soil it is: sandy, loamy or clay."),
+    "sown": _l("Tell the agent when it was sown."),
+    "method": _l("Tell the agent how it is watered."),
+    "two_sowings": _l("Two crops are written down here: tell the agent which one stands."),
+    "irrigation_too_much": _l("A watering was written down that is more than a field can take."),
+    "irrigation_twice": _l("A watering was written down twice."),
+    "irrigation_area": _l("A watering was written down for more land than this field has."),
+    "irrigation_no_figure": _l("A watering was written down without an amount."),
+    "rain": _l("Rain of some days is not known: read a rain gauge."),
 }
 _TOPICS: dict[Topic, str] = {
     Topic.WATER: _mark("water: ask the agent"),
@@ -148,7 +170,7 @@ def sentence(item: AdviceItem, today: int, names: Names) -> Localised:
 
     ``today`` counts from 1970-01-01; ``names`` gives the name of a pest by EPPO code and language.
     """
-    saying = SAYINGS.get(item.code) or Saying(_TOPICS[item.topic], "on")
+    saying = _saying(item)
     lang = _language(saying.what)
     with force_locale(lang):
         values = {
@@ -162,16 +184,32 @@ def sentence(item: AdviceItem, today: int, names: Names) -> Localised:
         return Localised(text[:1].upper() + text[1:] + ".", lang)
 
 
+def _saying(item: AdviceItem) -> Saying:
+    why = _REASONS.get((item.code, str(item.facts.get("why", ""))))
+    return why or SAYINGS.get(item.code) or Saying(_TOPICS[item.topic], "on")
+
+
+def asks(item: AdviceItem) -> tuple[LazyString, ...]:
+    """What people could tell so that the item is surer."""
+    asked = str(item.facts.get("ask", "")).split(",")
+    return tuple(ASKS[each] for each in asked if each in ASKS)
+
+
 def details(item: AdviceItem) -> Localised | None:
     """What else helps to do it: the range, cubic metres, hours of the pump, turns of the canal."""
     facts = item.facts
     lang = _language(_UNITS["m3"])
     with force_locale(lang):
         parts = [_range(item)] if item.high > item.low else []
-        if volume := _fact(facts.get("volume_m3")):
+        if item.code == "sow_wait_rain" and item.amount > 0:
+            missing = amount_text(item.amount, item.unit)
+            parts.append(plain("rain still missing: %(amount)s", amount=missing))
+        if volume := _fact(facts.get("m3")):
             parts.append(amount_text(volume, "m3"))
         if hours := _fact(facts.get("pump_hours")):
             parts.append(hours_text(hours))
+        if (later := _fact(facts.get("later_mm"))) and later >= 1:
+            parts.append(plain("%(amount)s more later", amount=amount_text(later, "mm")))
         if turns := _fact(facts.get("turns")):
             parts.append(
                 without_markup(
@@ -204,15 +242,15 @@ def day_name(day: int, today: int) -> str:
     return _date_text(date_of(day), "EEEE" if 0 < day - today < _WEEK else "EEEE d MMMM")
 
 
-def weekday_letter(day: int) -> str:
-    """The shortest name of a weekday in the language of the page."""
-    return _date_text(date_of(day), "EEEEE")
+def weekday_letter(day: int, lang: str) -> str:
+    """The shortest name of a weekday in a language."""
+    return _date_text(date_of(day), "EEEEE", lang)
 
 
-def _date_text(day: date, pattern: str) -> str:
+def _date_text(day: date, pattern: str, lang: str = "") -> str:
     from babel.dates import format_date
 
-    lang = str(get_locale())
+    lang = lang or str(get_locale())
     return str(format_date(day, pattern, locale="ar_MA" if lang == "ar" else lang))
 
 
@@ -220,7 +258,7 @@ def amount_text(amount: float, unit: str) -> str:
     """A number with its unit: whole, but for small ones; empty where nothing is measured out."""
     if not math.isfinite(amount):
         return ""
-    number = f"{amount:.1f}" if amount < 3 and amount % 1 else f"{amount:.0f}"
+    number = f"{amount:.1f}" if 0 < amount < 3 and amount % 1 else f"{round(amount)}"
     return plain(_UNITS[unit], n=number) if unit in _UNITS else f"{number} {unit}"
 
 
@@ -237,7 +275,7 @@ def hours_text(hours: float) -> str:
 
 
 def _range(item: AdviceItem) -> str:
-    low, high = f"{item.low:.0f}", amount_text(item.high, item.unit)
+    low, high = f"{round(item.low)}", amount_text(item.high, item.unit)
     return plain("between %(low)s and %(high)s", low=low, high=high)
 
 
