@@ -200,7 +200,9 @@ def _schemas(forms: Forms) -> Json:
         "Imported": _object({"items": many, "refused": {"type": "integer"}}),
         "Diagnosis": _object({"status": text, "crop": {}, "candidates": many}, open=True),
         "Count": _object({"trap": text, "status": text, "count": number}, open=True),
-        "Health": _object({"ok": {"type": "boolean"}, "parts": many}),
+        "Health": _object(
+            {"ok": {"type": "boolean"}, "parts": many, "software": {"type": "string"}}
+        ),
         "Problem": _object({"type": text, "title": text, "status": {"type": "integer"},
                             "code": text, "problems": many, "details": {"type": "object"}},
                            {"error": text, "message": text}),

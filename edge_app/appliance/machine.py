@@ -25,7 +25,6 @@ from edge_app.appliance.layout import USER, Layout, python_of
 from edge_app.appliance.requests import open_plain
 from edge_app.settings import FILE, Settings
 from field_data.errors import KeeperError, PersonError, PublisherError
-from field_data.files import make_folder
 
 _BUILD_S, _PROBE_S, _ASK_S, _WAIT_S = 1200, 180, 10, 2.0
 _SAID, _MOST_BYTES = 2000, 65_536
@@ -89,14 +88,21 @@ class Box:
         """A home with a copy of the store, as the node's user made it."""
         home = self.layout.data / "trial-home"
         shutil.rmtree(home, ignore_errors=True)
-        make_folder(home)
-        if self.user:
-            shutil.chown(home, self.user)
-        command = [sys.executable, "-m", "edge_app.appliance.copying", self.layout.home, home]
+        # Root has no right to give files away, nor to end what another user began: the user does.
+        subprocess.run(["mkdir", str(home)], check=True, timeout=60, user=self.user, cwd="/")  # noqa: S603, S607
+        command = [
+            "timeout",
+            str(_BUILD_S),
+            sys.executable,
+            "-m",
+            "edge_app.appliance.copying",
+            self.layout.home,
+            home,
+        ]
         try:
             done = subprocess.run(  # noqa: S603
                 [str(each) for each in command],
-                capture_output=True, text=True, timeout=_BUILD_S, check=False, user=self.user,
+                capture_output=True, text=True, check=False, user=self.user,
                 env=self._environ(), cwd="/",
             )  # fmt: skip
             if done.returncode:
@@ -125,16 +131,21 @@ class Box:
         try:
             said = _first_line(node)
             if not said:
-                node.kill()
+                self._end(node)
                 return f"it did not start: {node.communicate(timeout=30)[1][-_SAID:].decode()}"
             port = int(json.loads(said)["addresses"][0].rsplit(":", 1)[1])
             return _trouble(port, version)
         except (ValueError, LookupError, TypeError) as error:
             return f"it says nothing that can be read: {error}"
         finally:
-            node.kill()
+            self._end(node)
             with suppress(subprocess.TimeoutExpired):
                 node.communicate(timeout=30)
+
+    def _end(self, node: subprocess.Popen[bytes]) -> None:
+        if node.poll() is None:
+            command = ["kill", "-KILL", str(node.pid)]
+            subprocess.run(command, check=False, timeout=60, user=self.user)  # noqa: S603
 
     # --- the node -----------------------------------------------------------------------------
 
