@@ -109,7 +109,7 @@ make_user() {
 # The node may write its home and its requests, nothing else.
 make_folders() {
     install -d -o root -g ghalla -m 0750 "$data" "$data/box"
-    install -d -o ghalla -g ghalla -m 0700 "$home" "$data/box/requests"
+    install -d -o ghalla -g ghalla -m 0700 "$home" "$data/box/requests" "$data/trial"
     install -d -m 0755 "$etc" "$etc/trust"
     [ -z "$trust" ] || install -m 0644 "$trust" "$etc/trust/"
 }

@@ -243,7 +243,7 @@ def test_a_release_proves_itself_on_a_copy_of_the_store(
     folder = release(layout, "9.9.9")
     machine.probe(folder, "9.9.9")
     assert (layout.home / "store.sqlite").read_bytes() == before
-    assert not (layout.data / "trial-home").exists()
+    assert not (layout.data / "trial" / "home").exists()
     with pytest.raises(PublisherError, match=r"9\.9\.9 answers"):
         machine.probe(folder, "9.9.8")
     (folder / "venv/bin/python").write_text("#!/bin/sh\necho broken >&2\nexit 1\n")

@@ -86,10 +86,13 @@ class Box:
     @contextmanager
     def _copy(self) -> Iterator[Path]:
         """A home with a copy of the store, as the node's user made it."""
-        home = self.layout.data / "trial-home"
+        home = self.layout.data / "trial" / "home"
         shutil.rmtree(home, ignore_errors=True)
         # Root has no right to give files away, nor to end what another user began: the user does.
-        subprocess.run(["mkdir", str(home)], check=True, timeout=60, user=self.user, cwd="/")  # noqa: S603, S607
+        make = ["mkdir", "-p", str(home)]
+        made = subprocess.run(make, check=False, timeout=60, user=self.user, cwd="/")  # noqa: S603
+        if made.returncode:
+            raise KeeperError("no_copy", f"{home} cannot be made: run install.sh once more")
         command = [
             "timeout",
             str(_BUILD_S),
