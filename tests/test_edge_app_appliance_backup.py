@@ -236,7 +236,6 @@ def test_a_stick_that_is_full_or_pulled_out_leaves_the_former_backup(
         for n in range(30):
             node.see(f"field-{n}", note="x" * 50)
     (home / "forms").mkdir(exist_ok=True)
-    (home / "forms/noise").write_bytes(os.urandom(6 << 20))
     real, left = os.rename, 0
 
     def fails(code: int) -> Any:
@@ -251,8 +250,9 @@ def test_a_stick_that_is_full_or_pulled_out_leaves_the_former_backup(
 
     for code, word in ((errno.ENOSPC, "stick_full"), (errno.EIO, "stick_gone"),
                        (errno.ENODEV, "stick_gone"), (errno.EROFS, "stick_read_only")):  # fmt: skip
-        for step in (0, 3, 7):
+        for step in (0, 8):
             left = step
+            (home / "forms/noise").write_bytes(os.urandom(8 << 20))
             with monkeypatch.context() as patch:
                 patch.setattr(os, "rename", fails(code))
                 with pytest.raises(KeeperError) as error:
@@ -320,9 +320,11 @@ def test_records_made_meanwhile_do_not_tear_the_copy(home: Path, stick: Path) ->
 
     def record() -> None:
         with node_in(home) as node:
-            while not stop.is_set():
-                photo = node.ground.photos.put(os.urandom(64)).sha256
+            for n in range(2, 200):
+                photo = node.ground.photos.put(jpeg(n)).sha256
                 node.see("field-1", photo)
+                if stop.is_set():
+                    return
 
     thread = threading.Thread(target=record)
     thread.start()

@@ -60,17 +60,23 @@ class Made:
 
 
 def files_of(home: Path) -> Iterator[tuple[str, Path]]:
-    """The files of a home that are saved, databases first; links are not followed."""
-    found: list[tuple[bool, str, Path]] = []
+    """The files of a home that are saved; links are not followed.
+
+    Databases first; the others are looked for when these were copied, so that they are newer.
+    """
+    for databases in (True, False):
+        found = [each for each in _walked(home) if _is_database(each[1]) is databases]
+        yield from sorted(found)
+
+
+def _walked(home: Path) -> Iterator[tuple[str, Path]]:
     for folder, folders, names in os.walk(home):
         inside = Path(folder).relative_to(home)
         folders[:] = [each for each in folders if _wanted((inside / each).as_posix())]
         for name in names:
             path, inner = Path(folder) / name, (inside / name).as_posix()
             if _kept(name) and _wanted(inner) and path.is_file() and not path.is_symlink():
-                found.append((not _is_database(path), inner, path))
-    for _, inner, path in sorted(found):
-        yield inner, path
+                yield inner, path
 
 
 def _is_database(path: Path) -> bool:

@@ -169,10 +169,9 @@ class Stick:
     def _read(self, parts: tuple[str, ...], name: str, most: int) -> bytes:
         try:
             with self._folder(*parts) as folder, stick_errors(), _opened(folder, name) as file:
-                about = os.fstat(file.fileno())
-                if not stat.S_ISREG(about.st_mode) or about.st_size > most:
-                    raise KeeperError("backup_damaged", f"{name} is no piece of a backup")
-                return file.read(most + 1)
+                if os.fstat(file.fileno()).st_size > most:
+                    raise KeeperError("backup_damaged", f"{name} is larger than any")
+                return file.read(most)
         except FileNotFoundError as error:
             raise KeeperError("backup_damaged", f"{name} is missing") from error
 
@@ -187,11 +186,18 @@ class Stick:
 
 
 def _opened(folder: int, name: str) -> IO[bytes]:
+    """A file that may be anything: no link is followed, no pipe waited for."""
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
-        return os.fdopen(os.open(name, flags, dir_fd=folder), "rb")
-    except FileNotFoundError as error:
-        raise KeeperError("backup_damaged", f"{name} is missing") from error
+        handle = os.open(name, flags, dir_fd=folder)
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ELOOP, errno.ENXIO):
+            raise
+        raise KeeperError("backup_damaged", f"{name} is no file of a backup") from error
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise KeeperError("backup_damaged", f"{name} is no file of a backup")
+    return os.fdopen(handle, "rb")
 
 
 def sets_on(mount: Path) -> list[str]:
