@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edge_app.cli_box import box
+from edge_app.cli_box_backup import backup as _backup  # noqa: F401 (adds itself to box)
 from edge_app.cli_box_update import update as _update  # noqa: F401 (adds itself to box)
 from edge_app.cli_bundle import bundle
 from edge_app.cli_common import EXIT, HOME, JSON, guarded, progress
