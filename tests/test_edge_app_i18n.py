@@ -23,7 +23,7 @@ _PLACEHOLDER = re.compile(r"%\(\w+\)s")
 _AMAZIGH_AT_LEAST = 0.78
 _FOR_STAFF = re.compile(
     r"(^|/)(access|agent|staff)/|person_export"
-    r"|(bundle|review|sky|staff|uplink)_words|trust"
+    r"|(bundle|review|sky|staff|upkeep|uplink)_words|trust"
 )
 
 
