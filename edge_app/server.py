@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -20,6 +21,7 @@ from edge_app import https
 from edge_app.advice import Advice
 from edge_app.appliance.supervisor import answers, supervised
 from edge_app.bundles_node import begin_bundles
+from edge_app.draining import serve_until
 from edge_app.farmer.uploads import MAX_REQUEST_BYTES
 from edge_app.home_advice import advice_at_start
 from edge_app.interfaces import own_addresses
@@ -98,10 +100,6 @@ def _uploads_on_disk(home: Path) -> Iterator[None]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _stop(_signal: int, _frame: object) -> None:
-    raise SystemExit(0)
-
-
 def addresses(host: str, port: int, scheme: str = "http") -> list[str]:
     """Where to reach the node: this machine, and its own addresses if it listens on all."""
     hosts = [host]
@@ -145,9 +143,10 @@ def serve(
             reached += addresses(host, outer.getsockname()[1], "https")
         server = _server(app, node, sockets)
         opened.callback(server.close)
-        signal.signal(signal.SIGTERM, _stop)
+        stopping = threading.Event()
+        signal.signal(signal.SIGTERM, lambda _signal, _frame: stopping.set())
         opened.enter_context(watching(live.look))
         ready(node, reached)
         name = listening.getsockname()
         opened.enter_context(supervised(lambda limit_s: answers(name[0], name[1], limit_s)))
-        server.run()
+        serve_until(stopping, server)

@@ -1,4 +1,4 @@
-"""A box that becomes a new node: another one speaks to the hub under its old name."""
+"""A box that becomes a new node, or goes on from an older state: what its hub must hear of that."""
 
 from __future__ import annotations
 
@@ -32,3 +32,18 @@ def renew_home(home: Path) -> str:
         if folder.is_dir():
             sync_folder(folder)
     return made
+
+
+def begin_epochs(home: Path) -> None:
+    """The home was put back from a backup: its numbers go on in a new epoch (docs/sync.md).
+
+    What was recorded between the backup and the loss may be at the hub under the numbers that the
+    node gives next; in an epoch of their own they are told apart.  The node keeps its name.
+    """
+    from edge_app.home import open_ground
+    from edge_app.uplink import Uplinks
+
+    with open_ground(home) as ground:
+        uplinks = Uplinks(ground)
+        for hub in known_hubs(ground.store):
+            uplinks.departures(Uplink(ground.store, hub)).new_epoch()

@@ -239,7 +239,6 @@ def test_a_release_proves_itself_on_a_copy_of_the_store(
     before = (layout.home / "store.sqlite").read_bytes()
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
     machine = Box(layout)
-    machine.user = None
     folder = release(layout, "9.9.9")
     machine.probe(folder, "9.9.9")
     assert (layout.home / "store.sqlite").read_bytes() == before

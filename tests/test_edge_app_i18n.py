@@ -24,7 +24,7 @@ _PLACEHOLDER = re.compile(r"%\(\w+\)s")
 _AMAZIGH_AT_LEAST = 204
 _FOR_STAFF = re.compile(
     r"(^|/)(access|agent|appliance|first|staff)/|person_export"
-    r"|(bundle|health|review|sky|staff|uplink)_words|trust"
+    r"|(bundle|health|review|sky|staff|upkeep|uplink)_words|trust"
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -68,3 +69,41 @@ def test_memory_does_not_grow_with_photos(node: ServedNode) -> None:
     later = [some(1) for _ in range(12)]
     assert min(later[-5:]) - before < 4 * MIB
     assert max(later) < 220 * MIB
+
+
+def refused_soon(host: str) -> bool:
+    """Whether a new connection is refused within three seconds."""
+    for _ in range(30):
+        line = http.client.HTTPConnection(host, timeout=5)
+        try:
+            line.request("GET", "/en/")
+            line.getresponse().read()
+        except OSError:
+            return True
+        finally:
+            line.close()
+        time.sleep(0.1)
+    return False
+
+
+def test_a_stop_lets_an_upload_come_to_its_answer(node: ServedNode) -> None:
+    photo = leaf_jpeg(640, 480)
+    host = node.address.removeprefix("http://")
+    idle, line = (http.client.HTTPConnection(host, timeout=60) for _ in range(2))
+    idle.request("GET", "/en/")
+    idle.getresponse().read()
+    line.putrequest("POST", TARGET)
+    line.putheader("Content-Type", "image/jpeg")
+    line.putheader("Content-Length", str(len(photo)))
+    line.endheaders()
+    line.send(photo[: len(photo) // 2])
+    time.sleep(0.5)
+    psutil.Process(node.pid).terminate()
+    assert refused_soon(host), "nobody new is let in"
+    line.send(photo[len(photo) // 2 :])
+    answer = line.getresponse()
+    assert answer.status == 200
+    assert json.loads(answer.read())["status"]
+    assert node.stop() == 0, "and then it ends, whoever only listens"
+    idle.close()
+    line.close()

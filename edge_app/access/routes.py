@@ -87,6 +87,10 @@ ROUTES: dict[str, frozenset[Role] | None] = {
     "staff.support_take": KEEPER,
     "staff.bundles": KEEPER,
     "staff.bundles_back": KEEPER,
+    "staff.upkeep": KEEPER,
+    "staff.upkeep_update": KEEPER,
+    "staff.upkeep_backup": KEEPER,
+    "staff.upkeep_passphrase": KEEPER,
     # The tablets' app: its files tell nothing, its API is for who carries a tablet.
     "agent.app": PUBLIC,
     "agent.worker": PUBLIC,

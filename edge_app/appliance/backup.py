@@ -1,424 +1,313 @@
-"""A node's home as one encrypted file, and back: the format is docs/backup.md, for anybody to read.
+"""Backups of a home on a stick: closed, each piece once, the former one whole whatever happens.
 
-Stores are copied by SQLite's own backup, so a node may run meanwhile; photos and the rest are
-written once and never changed.  On the stick a backup has its name when it is whole and durable, so
-that one that is full, or pulled out, keeps the backups it had.
+The store is copied as of one moment first, then everything else, so that every photo that the copy
+names is there (photos come before their records).  Files are cut into pieces of 1 MiB that are
+named by their content: what did not change since an earlier backup is not written again.  The list
+comes last; a stick that is pulled out, full or torn leaves the backups before.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-import re
-import secrets
 import shutil
-import sqlite3
-import tarfile
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import closing
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path, PurePosixPath
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
 from typing import IO, Any
 
-from field_data.errors import KeeperError, PersonError
-from field_data.files import disk_full_named, free_bytes, make_folder, replacing, sync_folder
+from edge_app.appliance.backup_keys import BackupKey, closed, derived, kept_key, opened
+from edge_app.appliance.backup_list import MOST_BYTES, Backup, Saved, read_list, write_list
+from edge_app.appliance.backup_stick import Stick
+from edge_app.health import store_of
+from field_data.clock import now
+from field_data.errors import GhallaError, KeeperError
+from field_data.files import HomeLock, make_folder, write_atomic
+from field_data.node_identity import node_id
+from field_data.schema import MIGRATIONS, open_store
+from field_data.snapshots import is_sqlite, snapshot
 
-MAGIC = b"ghalla backup 1\n"
-SUFFIX = ".ghk"
-KEPT = 3
-LEAST_LETTERS = 12
-CHUNK = 1 << 20
-_TAG = 16
-_MOST_HEAD = 4096
-_MOST_MEMBERS = 5_000_000
-# scrypt as RFC 7914 gives it for files: 128 MiB and about half a second on a Raspberry Pi 4.
-_SCRYPT = {"n": 1 << 17, "r": 8, "p": 1}
-_SQLITE = b"SQLite format 3\0"
-# What is made again by itself, or belongs to a process that runs.
-_LEFT = re.compile(
-    r"(uploads|sat/scenes|restoring-[^/]*)/.*|sat/tiles\.mbtiles"
-    r"|.*(-wal|-shm|-journal|\.tmp|\.reserve)|(.*/)?(\w+\.)?lock"
-)
-_NAME = re.compile(r"ghalla-[a-z0-9-]+-\d{8}T\d{6}Z" + re.escape(SUFFIX))
-Say = Callable[[int, int], None]
+PIECE = 1 << 20
+_SALT = 16
+MOST_PIECE = _SALT + 1 + PIECE + 1024 + 16
+KEEP = 7
+# Shares of the pieces that are read back each time: all within a month of nights.
+_CHECKED = 30
+# Nobody makes so many: what is above was put there.
+_MOST_NUMBER = 900_000
+# What can be had again, is nobody's, or would harm where it is put back.
+_LEFT_OUT = ("backup", "uploads", "trial-home", "sat/scenes", "sat/tiles.mbtiles",
+             "bundles/incoming")  # fmt: skip
+_LEFT_NAMES = ("lock", "reserve")
+_LEFT_ENDS = (".tmp", ".lock", "-wal", "-shm", "-journal", ".seg", ".avif", ".reserve")
 
 
 @dataclass(frozen=True, slots=True)
-class About:
-    """The head of a backup, which anybody can read and only the key can vouch for."""
+class Made:
+    """What a backup came to: ``read`` bytes of the home, ``written`` pieces of ``bytes`` bytes."""
 
-    node: str
-    created: str
-    software: str
+    number: int
     files: int
+    read: int
+    written: int
     bytes: int
+    removed: int
+    repaired: int
 
 
-def _quiet(_done: int, _all: int) -> None:
-    """For who does not watch."""
+def files_of(home: Path) -> Iterator[tuple[str, Path]]:
+    """The files of a home that are saved; links are not followed.
 
-
-def _bad(why: str) -> PersonError:
-    return PersonError("bad_backup", f"not a usable backup: {why}")
-
-
-# --- the key and the chunks -------------------------------------------------------------------
-
-
-def _key(passphrase: str, head: dict[str, Any]) -> bytes:
-    from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
-
-    return Scrypt(
-        salt=bytes.fromhex(head["salt"]), length=32, n=head["n"], r=head["r"], p=head["p"]
-    ).derive(passphrase.encode())
-
-
-class _Sealing:
-    """A file to write plain bytes into; each full chunk is sealed and goes to ``out``."""
-
-    def __init__(self, out: IO[bytes], key: bytes, head: bytes) -> None:
-        from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
-
-        self._out, self._head, self._count = out, head, 0
-        self._cipher = ChaCha20Poly1305(key)
-        self._kept = bytearray()
-
-    def write(self, data: bytes) -> int:
-        """Take plain bytes."""
-        self._kept += data
-        while len(self._kept) > CHUNK:  # the last one is sealed by `close`, as the last
-            self._seal(bytes(self._kept[:CHUNK]), last=False)
-            del self._kept[:CHUNK]
-        return len(data)
-
-    def close(self) -> None:
-        """Seal the rest, as the last chunk."""
-        self._seal(bytes(self._kept), last=True)
-
-    def _seal(self, plain: bytes, last: bool) -> None:
-        sealed = self._cipher.encrypt(_nonce(self._count, last), plain, self._head)
-        self._out.write(len(sealed).to_bytes(4, "big") + sealed)
-        self._count += 1
-
-
-class _Opening:
-    """The plain bytes of a backup, chunk by chunk; nothing that was not vouched for is given out.
-
-    Raises:
-        PersonError: ``bad_backup`` for a cut or changed file, ``wrong_passphrase`` where not even
-            the first chunk opens.
+    Databases first; the others are looked for when these were copied, so that they are newer.
     """
-
-    def __init__(self, file: IO[bytes], key: bytes, head: bytes) -> None:
-        from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
-
-        self._file, self._head, self._count = file, head, 0
-        self._cipher = ChaCha20Poly1305(key)
-        self._kept, self._ended = b"", False
-
-    def read(self, size: int = -1) -> bytes:
-        """At most ``size`` bytes; fewer only at the end."""
-        parts, left = [], size if size >= 0 else 1 << 62
-        while left and (self._kept or not self._ended):
-            if not self._kept:
-                self._kept = self._next()
-            parts.append(self._kept[:left])
-            self._kept, left = self._kept[left:], left - len(parts[-1])
-        return b"".join(parts)
-
-    def _next(self) -> bytes:
-        from cryptography.exceptions import InvalidTag
-
-        length = int.from_bytes(self._exactly(4), "big")
-        if not _TAG <= length <= CHUNK + _TAG:
-            raise _bad("a chunk of a strange size")
-        sealed = self._exactly(length)
-        last = not self._file.peek(1)  # type: ignore[attr-defined]
-        try:
-            plain: bytes = self._cipher.decrypt(_nonce(self._count, last), sealed, self._head)
-        except InvalidTag as error:
-            if self._count == 0:
-                raise PersonError(
-                    "wrong_passphrase", "another passphrase, or a damaged backup"
-                ) from error
-            raise _bad("cut off, or changed") from error
-        self._count, self._ended = self._count + 1, last
-        return plain
-
-    def _exactly(self, size: int) -> bytes:
-        data = self._file.read(size)
-        if len(data) < size:
-            raise _bad("cut off")
-        return data
+    for databases in (True, False):
+        found = [each for each in _walked(home) if _is_database(each[1]) is databases]
+        yield from sorted(found)
 
 
-def _nonce(count: int, last: bool) -> bytes:
-    return count.to_bytes(11, "big") + bytes([last])
+def _walked(home: Path) -> Iterator[tuple[str, Path]]:
+    for folder, folders, names in os.walk(home):
+        inside = Path(folder).relative_to(home)
+        folders[:] = [each for each in folders if _wanted((inside / each).as_posix())]
+        for name in names:
+            path, inner = Path(folder) / name, (inside / name).as_posix()
+            if _kept(name) and _wanted(inner) and path.is_file() and not path.is_symlink():
+                yield inner, path
 
 
-# --- to make one ------------------------------------------------------------------------------
+def _is_database(path: Path) -> bool:
+    try:
+        return is_sqlite(path)
+    except FileNotFoundError:  # removed meanwhile
+        return False
 
 
-def create(
-    home: Path, folder: Path, passphrase: str, say: Say = _quiet, *, keep: int = KEPT
-) -> Path:
-    """Write a backup of ``home`` into ``folder``, a stick's; the ``keep`` newest stay there.
-
-    Raises:
-        PersonError: ``weak_passphrase``.
-        KeeperError: ``no_home``, ``no_stick``, ``disk_full``, ``stick_failed``.
-    """
-    refuse_weak(passphrase)
-    if not (home / "store.sqlite").is_file():
-        raise KeeperError("no_home", f"{home} is no home of a node")
-    if not folder.is_dir():
-        raise KeeperError("no_stick", f"{folder} is no folder: is the stick in?")
-    with tempfile.TemporaryDirectory(prefix="restoring-", dir=home) as spare:
-        sources = dict(_sources(home, Path(spare)))
-        about = _about(sources)
-        path = folder / f"ghalla-{about.node[:12]}-{about.created}{SUFFIX}"
-        _check_space(folder, about.bytes)
-        try:
-            with replacing(path) as out:
-                _write(out, sources, about, passphrase, say)
-        except OSError as error:
-            raise KeeperError("stick_failed", f"{folder}: {error}") from error
-    for old in backups(folder, about.node)[keep:]:
-        old.unlink(missing_ok=True)
-    return path
+def _wanted(inner: str) -> bool:
+    return not any(inner == each or inner.startswith(f"{each}/") for each in _LEFT_OUT)
 
 
-def refuse_weak(passphrase: str) -> None:
-    """Raise PersonError ``weak_passphrase`` for one that a thief of the stick would guess."""
-    if len(passphrase) < LEAST_LETTERS or len(set(passphrase)) < 6:
-        raise PersonError("weak_passphrase", f"{LEAST_LETTERS} letters or more, six different ones")
+def _kept(name: str) -> bool:
+    return name not in _LEFT_NAMES and not name.endswith(_LEFT_ENDS)
 
 
-def backups(folder: Path, node: str) -> list[Path]:
-    """The whole backups of a node in a folder, newest first by their names."""
-    mine = f"ghalla-{node[:12]}-"
-    found = [p for p in folder.iterdir() if _NAME.fullmatch(p.name) and p.name.startswith(mine)]
-    return sorted((p for p in found if p.is_file() and not p.is_symlink()), reverse=True)
+class Backups:
+    """The backups of one home on one stick."""
 
+    def __init__(self, home: Path, mount: Path, key: BackupKey | None = None) -> None:
+        """Raises KeeperError ``no_backup_key``: nobody set a passphrase yet."""
+        found = key or kept_key(home)
+        if found is None:
+            raise KeeperError("no_backup_key", "set a passphrase first: ghalla box backup setup")
+        self.home, self.key, self.stick = home, found, Stick(mount, found.set)
 
-def _sources(home: Path, spare: Path) -> Iterator[tuple[str, Path]]:
-    """Files by their place in the home: copies of the stores first, then what they speak of."""
-    files = {
-        path.relative_to(home).as_posix(): path
-        for path in sorted(home.rglob("*"))
-        if path.is_file() and not path.is_symlink()
-    }
-    wanted = {name: path for name, path in files.items() if not _LEFT.fullmatch(name)}
-    stores = [name for name, path in wanted.items() if _is_store(path)]
-    for number, name in enumerate(sorted(stores, key=lambda n: n != "store.sqlite")):
-        copy = spare / f"{number}.sqlite"
-        _copy_store(wanted[name], copy)
-        yield name, copy
-    yield from ((name, path) for name, path in wanted.items() if name not in stores)
+    # --- making -------------------------------------------------------------------------------
 
+    def create(self, keep: int = KEEP, say: Callable[[int], None] = lambda _n: None) -> Made:
+        """Save the home.
 
-def _is_store(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(len(_SQLITE)) == _SQLITE
-
-
-def _copy_store(source: Path, copy: Path) -> None:
-    with disk_full_named(copy):
-        try:
-            with (
-                closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True)) as store,
-                closing(sqlite3.connect(copy)) as out,
-            ):
-                store.backup(out)
-        except sqlite3.DatabaseError as error:
-            raise KeeperError("store_damaged", f"{source}: {error}") from error
-
-
-def _about(sources: dict[str, Path]) -> About:
-    from importlib.metadata import version
-
-    from field_data.node_identity import node_id
-    from field_data.schema import open_store
-
-    with open_store(sources["store.sqlite"], set_aside=False) as store:
-        node = node_id(store)
-    now = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    size = sum(path.stat().st_size for path in sources.values())
-    return About(node, now, version("ghalla"), len(sources), size)
-
-
-def _check_space(folder: Path, size: int) -> None:
-    free = free_bytes(folder)
-    if free < size * 1.02 + 4 * CHUNK:
-        raise KeeperError("disk_full", f"{size} bytes are to be written, {free} are free")
-
-
-def _write(
-    out: IO[bytes], sources: dict[str, Path], about: About, passphrase: str, say: Say
-) -> None:
-    head = {"kdf": "scrypt", **_SCRYPT, "salt": secrets.token_hex(16), "node": about.node,
-            "created": about.created, "software": about.software, "files": about.files,
-            "bytes": about.bytes}  # fmt: skip
-    told = MAGIC + json.dumps(head).encode() + b"\n"
-    out.write(told)
-    sealing = _Sealing(out, _key(passphrase, head), told)
-    done = 0
-    stream: Any = sealing  # tarfile asks for a write alone
-    with tarfile.open(fileobj=stream, mode="w|", format=tarfile.PAX_FORMAT) as tar:
-        for name, path in sources.items():
+        Raises:
+            KeeperError: ``stick_full``, ``stick_gone``, ``stick_read_only``, ``stick_hostile``,
+                ``disk_full``, ``home_in_use`` by another backup, or the store's own.
+        """
+        folder = self.home / "backup"
+        make_folder(folder)
+        with HomeLock(folder):
             try:
-                size = _add(tar, name, path)
-            except FileNotFoundError:  # erased, or its turn to go, since the list was made
-                continue
-            done += size
-            say(done, about.bytes)
-    sealing.close()
+                made = self._create(keep, say)
+            except GhallaError as error:
+                self._note({"code": error.code, "reason": str(error)})
+                raise
+            self._note({"code": "", **asdict(made)})
+            return made
 
-
-def _add(tar: tarfile.TarFile, name: str, path: Path) -> int:
-    """One file as it is now: what grows meanwhile is taken up to where it was."""
-    with path.open("rb") as file:
-        info = tarfile.TarInfo(name)
-        info.size, info.mode = os.fstat(file.fileno()).st_size, 0o600
-        tar.addfile(info, file)
-        return info.size
-
-
-# --- to read one ------------------------------------------------------------------------------
-
-
-def about(path: Path) -> About:
-    """The head of a backup, as it says of itself.
-
-    Raises:
-        PersonError: ``bad_backup``, ``no_such_file``.
-    """
-    with _opened(path) as file:
-        head, _ = _head(file)
-    return About(*(head[key] for key in ("node", "created", "software", "files", "bytes")))
-
-
-def verify(path: Path, passphrase: str, say: Say = _quiet) -> int:
-    """Read all of it, and say how many files are in it; raises as `restore`."""
-    count = 0
-    for _name, file, size in _members(path, passphrase, say):
-        left = size
-        while left:
-            data = file.read(min(left, CHUNK))
-            if not data:
-                raise _bad("a file in it is cut off")
-            left -= len(data)
-        count += 1
-    return count
-
-
-def restore(path: Path, home: Path, passphrase: str, say: Say = _quiet) -> int:
-    """Make ``home``, which must not be there or be empty, of a backup; how many files it has.
-
-    Every hub that the node knows gets a new epoch: what the old card sent after the backup and
-    what the new one records never meet under one number (docs/sync.md).
-
-    Raises:
-        PersonError: ``bad_backup``, ``wrong_passphrase``, ``no_such_file``.
-        KeeperError: ``home_not_empty``, ``disk_full``.
-    """
-    if home.exists() and any(home.iterdir()):
-        raise KeeperError("home_not_empty", f"{home} holds something: move it away first")
-    made = home.with_name(f".restoring-{secrets.token_hex(4)}")
-    make_folder(made)
-    try:
-        count = _unpack(path, made, passphrase, say)
-        if not (made / "store.sqlite").is_file():
-            raise _bad("there is no store in it")
-        _begin_epochs(made)
-        if home.exists():
-            home.rmdir()
-        made.rename(home)
-    except BaseException:
-        shutil.rmtree(made, ignore_errors=True)
-        raise
-    sync_folder(home.parent)
-    return count
-
-
-def _unpack(path: Path, made: Path, passphrase: str, say: Say) -> int:
-    count = 0
-    for name, file, size in _members(path, passphrase, say):
-        if free_bytes(made) < size + 4 * CHUNK:
-            raise KeeperError("disk_full", f"{name} has {size} bytes, {free_bytes(made)} are free")
-        target = made / name
-        make_folder(target.parent)
-        with replacing(target) as out:
-            shutil.copyfileobj(file, out, CHUNK)
-        if target.stat().st_size != size:
-            raise _bad("a file in it is cut off")
-        count += 1
-    return count
-
-
-def _begin_epochs(home: Path) -> None:
-    from edge_app.home import open_ground
-    from edge_app.uplink import Uplinks
-    from field_data.uplinks import Uplink, known_hubs
-
-    with open_ground(home) as ground:
-        uplink = Uplinks(ground)
-        for hub in known_hubs(ground.store):
-            uplink.departures(Uplink(ground.store, hub)).new_epoch()
-
-
-def _opened(path: Path) -> IO[bytes]:
-    try:
-        return path.open("rb")
-    except OSError as error:
-        raise PersonError("no_such_file", f"cannot read {path}: {error.strerror}") from error
-
-
-def _head(file: IO[bytes]) -> tuple[dict[str, Any], bytes]:
-    told = file.readline(len(MAGIC)) + file.readline(_MOST_HEAD)
-    try:
-        if not told.startswith(MAGIC) or not told.endswith(b"\n"):
-            raise ValueError("another kind of file")
-        head = json.loads(told[len(MAGIC) :])
-        # Only our own parameters: larger ones would cost memory before anything is vouched for.
-        if head["kdf"] != "scrypt" or any(head[key] != value for key, value in _SCRYPT.items()):
-            raise ValueError("another way to the key")
-        if len(bytes.fromhex(head["salt"])) != 16:
-            raise ValueError("another salt")
-        kinds = {"node": str, "created": str, "software": str, "files": int, "bytes": int}
-        if any(type(head[key]) is not kind for key, kind in kinds.items()):
-            raise ValueError("its head is of another shape")
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise _bad(str(error)) from error
-    return head, told
-
-
-def _members(path: Path, passphrase: str, say: Say) -> Iterator[tuple[str, IO[bytes], int]]:
-    """Name, content and size of each file in a backup, in its order; all of it is read."""
-    with _opened(path) as file:
-        head, told = _head(file)
-        opening: Any = _Opening(file, _key(passphrase, head), told)
-        done, count = 0, 0
+    def _create(self, keep: int, say: Callable[[int], None]) -> Made:
+        before = self.all()
+        repaired = self._look_at_some(before)
+        number = max([n for n in self.stick.numbers() if n < _MOST_NUMBER], default=0) + 1
+        write = _Writing(self.stick, self.key, say)
         try:
-            with tarfile.open(fileobj=opening, mode="r|") as tar:
-                for info in tar:
-                    count += 1
-                    content = tar.extractfile(info) if _is_plain(info) else None
-                    if content is None or count > _MOST_MEMBERS:
-                        raise _bad(f"{info.name!r} has no place in it")
-                    yield info.name, content, info.size
-                    done += info.size
-                    say(done, head["bytes"])
-        except tarfile.TarError as error:
-            raise _bad(str(error)) from error
-        while opening.read(CHUNK):  # to the chunk that says it is the last
-            pass
+            backup = self._save(number, write, before[-1] if before else None)
+        except KeeperError as error:
+            if error.code != "stick_full" or len(before) < 2:
+                raise
+            self._rotate(1)  # the newest stays whatever happens
+            backup = self._save(number, write, before[-1])
+        self.stick.write_list(number, write_list(backup, self.key))
+        removed = self._rotate(keep)
+        return Made(number, len(backup.files), backup.bytes, write.pieces, write.bytes, removed,
+                    repaired)  # fmt: skip
+
+    def _save(self, number: int, write: _Writing, before: Backup | None) -> Backup:
+        known = {each.path: each for each in before.files} if before else {}
+        files = [self._file(inner, path, write, known) for inner, path in files_of(self.home)]
+        with open_store(store_of(self.home), set_aside=False) as store:
+            node = node_id(store)
+        at = now()
+        return Backup(
+            number, node, at.utc_s, str(at.trust), version("ghalla"), len(MIGRATIONS),
+            tuple(each for each in files if each is not None),
+        )  # fmt: skip
+
+    def _file(
+        self, inner: str, path: Path, write: _Writing, known: Mapping[str, Saved]
+    ) -> Saved | None:
+        """A file in pieces; None where it was removed meanwhile."""
+        try:
+            about = path.stat()
+            same = known.get(inner)
+            if same and self._unchanged(path, about, same):
+                return same
+            with self._still(path) as file:
+                saved = write.file(inner, file)
+        except FileNotFoundError:
+            return None
+        return replace(saved, mtime_ns=about.st_mtime_ns)
+
+    def _unchanged(self, path: Path, about: os.stat_result, saved: Saved) -> bool:
+        """Whether a file needs not be read again; a database's log may hold what it does not."""
+        same = (saved.bytes, saved.mtime_ns) == (about.st_size, about.st_mtime_ns)
+        return same and not is_sqlite(path) and all(map(self.stick.has, saved.objects))
+
+    @contextmanager
+    def _still(self, path: Path) -> Iterator[IO[bytes]]:
+        """A file that does not change while it is read."""
+        if not is_sqlite(path):
+            with path.open("rb") as file:
+                yield file
+            return
+        copy = self.home / "backup" / "copy.tmp"
+        copy.unlink(missing_ok=True)
+        try:
+            snapshot(path, copy)
+            with copy.open("rb") as file:
+                yield file
+        finally:
+            copy.unlink(missing_ok=True)
+
+    # --- rotation and checks ------------------------------------------------------------------
+
+    def all(self) -> list[Backup]:
+        """The backups that can be read, oldest first."""
+        found = []
+        for number in self.stick.numbers():
+            try:
+                found.append(self.read(number))
+            except KeeperError as error:
+                if error.code == "stick_gone":
+                    raise
+        return found
+
+    def read(self, number: int) -> Backup:
+        """One backup.  Raises KeeperError ``backup_damaged``."""
+        return read_list(self.stick.read_list(number, MOST_BYTES), key=self.key)[0]
+
+    def _rotate(self, keep: int) -> int:
+        """Keep the newest ``keep``; pieces go when no list names them.
+
+        A list that cannot be read may name any piece: then none goes.
+        """
+        kept = self.all()
+        for each in kept[: max(0, len(kept) - max(1, keep))]:
+            self.stick.remove_list(each.number)
+        kept = kept[-max(1, keep) :]
+        if {each.number for each in kept} != set(self.stick.numbers()):
+            return 0
+        return self.stick.sweep(set().union(*(each.objects for each in kept)))
+
+    def verify(self, backup: Backup, names: set[str] | None = None) -> list[str]:
+        """Read pieces of a backup back (all by default); the names of those that are damaged."""
+        wrong = []
+        for name in sorted(backup.objects if names is None else names):
+            try:
+                read_piece(self.stick, self.key, name)
+            except KeeperError as error:
+                if error.code != "backup_damaged":
+                    raise
+                wrong.append(name)
+        return wrong
+
+    def _look_at_some(self, before: list[Backup]) -> int:
+        """Read a share of the pieces back; damaged ones go, so that they are written anew."""
+        if not before:
+            return 0
+        newest = before[-1]
+        turn = newest.number % _CHECKED
+        part = {name for name in newest.objects if int(name[:8], 16) % _CHECKED == turn}
+        wrong = self.verify(newest, part)
+        for name in wrong:
+            self.stick.remove(name)
+        return len(wrong)
+
+    def _note(self, said: Mapping[str, Any]) -> None:
+        data = json.dumps({"at_s": now().utc_s, "set": self.key.set, **said}).encode()
+        write_atomic(self.home / "backup" / "last.json", data)
 
 
-def _is_plain(info: tarfile.TarInfo) -> bool:
-    """A file with a name inside: no link, no device, no way up."""
-    name = PurePosixPath(info.name)
-    inside = not name.is_absolute() and ".." not in name.parts and "\0" not in info.name
-    return info.isreg() and inside and str(name) == info.name and info.name != "."
+def last_backup(home: Path) -> dict[str, Any]:
+    """What the last backup came to; ``code`` is "" where it went well; empty before the first."""
+    try:
+        said = json.loads((home / "backup" / "last.json").read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+class _Writing:
+    """Pieces on their way to the stick."""
+
+    def __init__(self, stick: Stick, key: BackupKey, say: Callable[[int], None]) -> None:
+        self._stick, self._key, self._say = stick, key, say
+        self.pieces = self.bytes = self.read = 0
+
+    def file(self, inner: str, file: IO[bytes]) -> Saved:
+        digest, length, names = hashlib.sha256(), 0, []
+        while data := file.read(PIECE):
+            digest.update(data)
+            length += len(data)
+            names.append(self._piece(data))
+            self._say(len(data))
+        return Saved(inner, length, digest.hexdigest(), 0, tuple(names))
+
+    def _piece(self, data: bytes) -> str:
+        name = self._key.name(data)
+        if not self._stick.has(name):
+            stored = write_piece(self._key, name, data)
+            self._stick.write(name, stored)
+            self.pieces += 1
+            self.bytes += len(stored)
+        return name
+
+
+def write_piece(key: BackupKey, name: str, data: bytes) -> bytes:
+    """A piece as it lies on the stick: a salt, then what is closed: a byte (1: zlib), the bytes."""
+    salt, smaller = os.urandom(_SALT), zlib.compress(data, 1)
+    plain = b"\1" + smaller if len(smaller) < len(data) else b"\0" + data
+    return salt + closed(derived(key.raw, "piece", salt), plain, name.encode())
+
+
+def read_piece(stick: Stick, key: BackupKey, name: str) -> bytes:
+    """The bytes of a piece.
+
+    Raises:
+        KeeperError: ``backup_damaged``, or the stick's own.
+    """
+    data = stick.read(name, MOST_PIECE)
+    plain = opened(derived(key.raw, "piece", data[:_SALT]), data[_SALT:], name.encode())
+    if plain[:1] == b"\1":
+        unpacker = zlib.decompressobj()
+        try:
+            plain = b"\0" + unpacker.decompress(plain[1:], PIECE)
+        except zlib.error as error:
+            raise KeeperError("backup_damaged", f"{name}: {error}") from error
+    if key.name(plain[1:]) != name:
+        raise KeeperError("backup_damaged", f"{name} is another piece")
+    return plain[1:]
+
+
+def room_for(folder: Path) -> int:
+    """Bytes free where a home is to be put back."""
+    return shutil.disk_usage(folder).free

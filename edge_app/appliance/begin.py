@@ -1,4 +1,4 @@
-"""Before each start of the node: ``python -I -m edge_app.appliance.begin`` (`releases.begin`)."""
+"""Before each start of the node: ``python -I -m edge_app.appliance.begin``; see `releases`."""
 
 from __future__ import annotations
 

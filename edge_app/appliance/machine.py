@@ -9,7 +9,6 @@ import fcntl
 import http.client
 import json
 import os
-import pwd
 import selectors
 import shutil
 import subprocess
@@ -21,7 +20,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from edge_app.appliance.layout import USER, Layout, python_of
+from edge_app.appliance.identity import as_node, environ_for_node
+from edge_app.appliance.layout import Layout, python_of
 from edge_app.appliance.requests import open_plain
 from edge_app.settings import FILE, Settings
 from field_data.errors import KeeperError, PersonError, PublisherError
@@ -38,7 +38,6 @@ class Box:
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
-        self.user: str | None = USER if os.geteuid() == 0 and _known(USER) else None
 
     # --- building -----------------------------------------------------------------------------
 
@@ -89,8 +88,9 @@ class Box:
         home = self.layout.data / "trial" / "home"
         shutil.rmtree(home, ignore_errors=True)
         # Root has no right to give files away, nor to end what another user began: the user does.
+        user = as_node(self.layout.home)
         make = ["mkdir", "-p", str(home)]
-        made = subprocess.run(make, check=False, timeout=60, user=self.user, cwd="/")  # noqa: S603
+        made = subprocess.run(make, check=False, timeout=60, cwd="/", **user)  # noqa: S603
         if made.returncode:
             raise KeeperError("no_copy", f"{home} cannot be made: run install.sh once more")
         command = [
@@ -105,8 +105,12 @@ class Box:
         try:
             done = subprocess.run(  # noqa: S603
                 [str(each) for each in command],
-                capture_output=True, text=True, check=False, user=self.user,
-                env=self._environ(), cwd="/",
+                capture_output=True,
+                text=True,
+                check=False,
+                env=environ_for_node(),
+                cwd="/",
+                **user,
             )  # fmt: skip
             if done.returncode:
                 raise KeeperError("no_copy", f"the store cannot be copied: {done.stderr[-_SAID:]}")
@@ -114,20 +118,16 @@ class Box:
         finally:
             shutil.rmtree(home, ignore_errors=True)
 
-    def _environ(self) -> dict[str, str]:
-        found = {"PATH": os.defpath, "LANG": "C.UTF-8", "PYTHONSAFEPATH": "1"}
-        if "PYTHONPATH" in os.environ:
-            found["PYTHONPATH"] = os.environ["PYTHONPATH"]
-        return found
-
     def _try(self, folder: Path, home: Path, version: str) -> str:
         """What is wrong with a release, "" for nothing."""
         command = [str(python_of(folder)), "-m", "edge_app.cli", "serve", "--json",
                    "--home", str(home), "--host", "127.0.0.1", "--port", "0"]  # fmt: skip
         try:
             node = subprocess.Popen(  # noqa: S603
-                command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, user=self.user,
-                env=self._environ() | _ALONE, cwd="/",
+                command, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                env=environ_for_node() | _ALONE,
+                cwd="/",
+                **as_node(self.layout.home),
             )  # fmt: skip
         except OSError as error:
             return str(error)
@@ -148,7 +148,7 @@ class Box:
     def _end(self, node: subprocess.Popen[bytes]) -> None:
         if node.poll() is None:
             command = ["kill", "-KILL", str(node.pid)]
-            subprocess.run(command, check=False, timeout=60, user=self.user)  # noqa: S603
+            subprocess.run(command, check=False, timeout=60, **as_node(self.layout.home))  # noqa: S603
 
     # --- the node -----------------------------------------------------------------------------
 
@@ -194,14 +194,6 @@ def _port(home: Path) -> int:
     except (PersonError, OSError, ValueError, RecursionError):
         port = None
     return port if type(port) is int and 0 < port < 65536 else Settings().port
-
-
-def _known(user: str) -> bool:
-    try:
-        pwd.getpwnam(user)
-    except KeyError:
-        return False
-    return True
 
 
 def _first_line(node: subprocess.Popen[bytes]) -> bytes:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from flask import Flask, Response, current_app, jsonify, make_response, render_template, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from edge_app import bundle_words, review_words, sky_words, yield_staff_words
+from edge_app import bundle_words, review_words, sky_words, upkeep_words, yield_staff_words
 from edge_app.access import words as access_words
 from edge_app.farmer import words
 from edge_app.i18n import without_markup
@@ -38,6 +38,7 @@ ERRORS = (
     | review_words.ERRORS
     | sky_words.ERRORS
     | bundle_words.ERRORS
+    | upkeep_words.ERRORS
     | yield_staff_words.ERRORS
 )
 _CODES = {403: "cross_site", 404: "not_found", 413: "too_large"}

@@ -14,6 +14,7 @@ from edge_app.staff import seasons as seasons
 from edge_app.staff import sky as sky
 from edge_app.staff import support as support
 from edge_app.staff import sync as sync
+from edge_app.staff import upkeep as upkeep
 from edge_app.staff import week as week
 from edge_app.staff import yields as yields
 from edge_app.staff.blueprint import blueprint as blueprint

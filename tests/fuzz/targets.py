@@ -322,24 +322,6 @@ def _models() -> list[bytes]:
         return [(Path(folder) / "m.ghm").read_bytes()]
 
 
-def _backup(data: bytes) -> object:
-    """The head and the chunks, with a key that costs nothing."""
-    from edge_app.appliance import backup
-
-    opening = backup._Opening(io.BufferedReader(io.BytesIO(data)), b"k" * 32, b"")
-    return opening.read()
-
-
-def _backups() -> list[bytes]:
-    from edge_app.appliance import backup
-
-    out = io.BytesIO()
-    sealing = backup._Sealing(out, b"k" * 32, b"")
-    sealing.write(b"x" * 100)
-    sealing.close()
-    return [out.getvalue()]
-
-
 def _expression_errors() -> tuple[type[Exception], ...]:
     from field_data.forms.expressions import ExpressionError
 
@@ -373,6 +355,5 @@ TARGETS = {
         Target("tiff", _tiff, _tiffs),
         Target("scene", _scene, _scenes, answers=_unusable()),
         Target("model", _model, _models, 0.5),
-        Target("backup", _backup, _backups),
     )
 }
