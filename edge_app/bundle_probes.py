@@ -104,6 +104,13 @@ def check_catalogue(path: Path, file: str) -> None:
             raise PublisherError("bad_catalogue", f"{file}: {english[:80]!r}: {wrong}")
 
 
+def probe_weather(home: Path, folder: Path, name: str) -> None:
+    """Packs whose every place can be read and holds weather that can be."""
+    from edge_app import weather_packs  # loads numpy
+
+    weather_packs.probe_weather(home, folder, name)
+
+
 def _rule(catalogue: gettext.NullTranslations) -> str:
     """How a catalogue counts, without spaces."""
     return re.sub(r"[\s;]", "", catalogue.info().get("plural-forms", _GETTEXTS_OWN))
@@ -130,4 +137,5 @@ PROBES: dict[str, Callable[[Path, Path, str], None]] = {
     "forms": probe_forms,
     "settings": probe_settings,
     "translations": probe_translations,
+    "weather": probe_weather,
 }

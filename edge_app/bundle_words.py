@@ -18,6 +18,7 @@ KINDS: dict[str, LazyString] = {
     "forms": _l("Forms"),
     "windows": _l("Satellite pictures"),
     "settings": _l("Settings"),
+    "weather": _l("Weather"),
 }
 
 OUTCOMES: dict[str, LazyString] = {

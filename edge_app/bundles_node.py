@@ -141,9 +141,13 @@ class NodeBundles:
                 self._import_windows(folder)
             else:
                 _probe(self.home, folder, manifest)
+            if manifest.kind == "weather":
+                from edge_app.weather_packs import import_folder
+
+                import_folder(self.home, folder, manifest.name, manifest.version)
             self.slots.keep(folder, bundle.signed)
             self.slots.use(bundle.signed)
-        if manifest.kind == "windows":  # nothing can crash: they are numbers in the archive
+        if manifest.kind in _NUMBERS:
             self.confirm(manifest.kind, manifest.name, manifest.version)
 
     def _import_windows(self, folder: Path) -> None:
@@ -205,6 +209,11 @@ class NodeBundles:
 
             rollback(self.home, model_in(self.slots.folder_of(kind, name, slot.active))[0])
         after = self.slots.change(kind, name, rolled_back)
+        if kind == "weather":
+            from edge_app.weather_packs import take_back
+
+            before = self.slots.folder_of(kind, name, after.active)
+            take_back(self.home, name, slot.active, before)
         self.reports.add(ROLLED_BACK, kind, name, slot.active, slot.digest, "by_keeper")
         return after
 
@@ -253,6 +262,9 @@ _BEFORE_TRYING = frozenset(
     }
 )
 
+
+# Nothing can crash: they are numbers in an archive.
+_NUMBERS = frozenset({"windows", "weather"})
 
 # Ordinary when a hub offers it again: not worth a word.
 _QUIET = frozenset({"bundle_old", "bundle_refused", "bundle_needs_newer", "bundle_not_for_us"})

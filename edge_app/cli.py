@@ -38,6 +38,7 @@ from edge_app.cli_seasons import season as _season  # noqa: F401 (adds itself to
 from edge_app.cli_series import series
 from edge_app.cli_sky import status as _status  # noqa: F401
 from edge_app.cli_sync import sync
+from edge_app.cli_weather import weather
 from edge_app.languages import LANGS
 from field_data.errors import KeeperError, PersonError
 
@@ -213,6 +214,7 @@ main.add_command(farms)
 main.add_command(sync)
 main.add_command(hub)
 main.add_command(forecast)
+main.add_command(weather)
 
 
 @main.command()

@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from edge_app.bundles_node import Taken
 
 # As sync.roots.KINDS; written again so that --help loads nothing.
-KINDS = ("model", "advice", "translations", "forms", "windows", "settings")
+KINDS = ("model", "advice", "translations", "forms", "windows", "settings", "weather")
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _ANY = click.Path(path_type=Path)
 
 
 @click.group()
 def bundle() -> None:
-    """Bundles: models, advice, translations, forms, window packs and settings for nodes."""
+    """Bundles: models, advice, translations, forms, window packs, settings, weather for nodes."""
 
 
 @bundle.command()

@@ -166,6 +166,7 @@ def check_home(home: Path) -> list[Part]:
     from edge_app.home_forms import forms_of
     from edge_app.node import TRAP_FOLDER
     from edge_app.sky_health import satellite_part
+    from edge_app.weather_health import weather_part
 
     settings = read_settings(home)
     parts = [
@@ -175,6 +176,7 @@ def check_home(home: Path) -> list[Part]:
         home_advice_part(home),
         fonts_part(),
         satellite_part(home, settings, whole=True),
+        weather_part(home, settings, whole=True),
         *filter(None, [forms_part(forms_of(home)[1])]),
     ]
     try:

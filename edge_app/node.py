@@ -20,6 +20,7 @@ from edge_app.sky_health import satellite_part
 from edge_app.teaching import Lesson, School, Teacher
 from edge_app.turnstile import Turnstile
 from edge_app.uplink_health import hub_part
+from edge_app.weather_health import weather_part
 from field_data.clock import now
 from field_data.diagnoses import DiagnosisLog
 from field_data.errors import GhallaError, KeeperError, PersonError, PublisherError
@@ -259,5 +260,6 @@ class FarmNode:
             health.advice_part(self._advice),
             health.fonts_part(),
             satellite_part(self.home, self.settings),
+            weather_part(self.home, self.settings),
             *filter(None, [health.forms_part(self.ground.broken_forms), hub_part(self.ground)]),
         ]

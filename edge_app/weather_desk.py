@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from edge_app.settings import Settings
+from edge_app.weather_job import daily_weather
 from field_data import clock
 from field_data.days import day_of
 from field_data.events import EventLog
@@ -92,6 +93,14 @@ class WeatherDesk:
         """Close what was opened."""
         if self._archive is not None:
             self._archive.close()
+
+    def daily(self) -> None:
+        """What is done once a day: fetch weather, where the keeper named a source.
+
+        Raises:
+            KeeperError: the archive's.
+        """
+        daily_weather(self._home, self._settings, self._registry.fields(), self._now)
 
     def revision(self) -> object:
         """Another value whenever the weather of some field may have changed."""

@@ -128,7 +128,7 @@ def test_init_check_and_model_list(tmp_path: Path) -> None:
     [health] = said(ghalla("check", "--home", home, "--json"))
     parts = {part["name"] for part in health["parts"]}
     always = {"store", "disk", "model", "traps", "audit", "clock", "advice", "languages"}
-    assert parts == always | {"satellite"}
+    assert parts == always | {"satellite", "weather"}
     models = json.loads(ghalla("model", "list", "--json").stdout)
     assert models[0]["name"] == "leaf_health"
     shown = ghalla("model", "list").stdout

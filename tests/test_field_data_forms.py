@@ -72,7 +72,7 @@ def warnings(checked: Checked) -> list[tuple[str, str]]:
 def test_every_form_speaks_its_languages_and_fits_a_tablet() -> None:
     forms = shipped_forms()
     assert [form.id for form in forms.current()] == [
-        *("adverse_effect", "crop_cut", "harvest", "irrigation"),
+        *("adverse_effect", "crop_cut", "harvest", "irrigation", "rain_gauge"),
         *("scouting", "soil", "trap_reading", "treatment"),
     ]
     plain = [form.as_json() for form in forms.current()]

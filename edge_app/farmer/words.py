@@ -107,6 +107,7 @@ PARTS: dict[str, LazyString] = {
     "disk": _l("Free space"),
     "audit": _l("Audit log"),
     "satellite": _l("Satellite pictures"),
+    "weather": _l("Weather"),
     "forms": _l("Forms for field visits"),
     "hub": PART,
     "clock": _l("Clock"),
