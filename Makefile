@@ -9,6 +9,14 @@
 # make demo-sync    a hub and two nodes behind an emulated 2G link, bytes and seconds (root)
 # make test-histories  10,000 steps of two nodes and a hub on a line where anything happens
 # make test-powercut  1,200 power cuts and 200 full disks (root)
+# make bench-water  the water of 1,000 fields beside pyfao56
+# make release [OUT=DIR] [KEY=FILE]  the USB folder from which a box is installed
+# make test-appliance  a box from nothing: install, cuts, uninstall (root)
+# make test-arm64  the same folder on arm64 by qemu, answers beside amd64's (root)
+# make guide        the keeper's one page as PDF
+# make fuzz [CASES=…]   hostile bytes for every parser
+# make sbom         docs/security/sbom.cdx.json, what a node is made of
+# make audit        known faults of what it is made of (needs the package index)
 # make bench-models [DATA=<folder>]  the shipped graphs in other runtimes
 # make train-leaf DATA=<folder>   the leaf model from the public photo set
 # make train-trap DATA=<folder>   the trap counter from the same set
@@ -31,7 +39,8 @@ WEB_SOURCES := package.json package-lock.json edge_app/webassets.py \
 	$(wildcard edge_app/content/*.toml edge_app/content/cards/*.toml)
 
 .PHONY: run test lint bench bench-models bench-store bench-sat bench-sync bench-tablet bench-yield demo-sync \
-	test-histories test-powercut web train-leaf train-trap train-yield clean
+	test-histories test-powercut web train-leaf train-trap train-yield fuzz sbom audit \
+	bench-water release usb-test test-appliance test-arm64 guide clean
 
 run: $(VENV)/.web
 	$(BIN)/ghalla serve --home $(HOME_DIR) --host $(HOST) --port $(PORT)
@@ -80,6 +89,54 @@ demo-sync: $(VENV)/.test
 # Needs root, /dev/fuse, loop devices, e2fsprogs and fuse3.
 test-powercut: $(VENV)/.test
 	$(BIN)/python -m tests.powercut --cuts 1200 --disk-full 200
+
+bench-water: $(VENV)/.test
+	$(BIN)/python -m tests.bench.bench_water
+
+OUT ?= .build/usb
+TEST_KEY := .build/test.key
+
+release: $(VENV)/.web
+	$(BIN)/python deploy/release.py --out $(OUT) $(if $(KEY),--key $(KEY))
+
+usb-test: $(VENV)/.test $(VENV)/.web
+	test -f $(TEST_KEY) || $(BIN)/ghalla keys new --out $(TEST_KEY)
+	$(BIN)/python deploy/release.py --out .build/usb-test --key $(TEST_KEY)
+
+# Needs root, mmdebstrap and systemd-container.
+test-appliance: usb-test
+	$(BIN)/python -m tests.journeys.appliance --release .build/usb-test --key $(TEST_KEY).pub
+	$(BIN)/python -m tests.journeys.appliance --suite trixie --release .build/usb-test --key $(TEST_KEY).pub
+
+# Needs root, mmdebstrap, iproute2 and qemu-user-static (binfmt).
+test-arm64: usb-test
+	$(BIN)/python -m tests.journeys.arm64 --release .build/usb-test
+
+guide: $(VENV)/.webtest
+	$(BIN)/python deploy/guide.py
+
+CASES ?= 1000000
+
+$(VENV)/.security: $(VENV)/.test
+	$(BIN)/pip install --quiet --constraint $$($(BIN)/python deploy/constraints.py) --editable '.[web,test,security]'
+	touch $@
+
+# What a node runs with and nothing else.
+$(VENV)/.runtime: $(SOURCES)
+	$(PYTHON) -m venv .build/runtime
+	.build/runtime/bin/pip install --quiet --constraint $$($(BIN)/python deploy/constraints.py) .
+	mkdir -p $(VENV) && touch $@
+
+fuzz: $(VENV)/.security
+	$(BIN)/python -m tests.fuzz --cases $(CASES)
+
+sbom: $(VENV)/.security $(VENV)/.runtime
+	$(BIN)/python deploy/sbom.py .build/runtime docs/security/sbom.cdx.json
+
+# --strict: what could not be looked up is not taken for sound.
+audit: $(VENV)/.security $(VENV)/.runtime
+	$(BIN)/pip-audit --strict --path .build/runtime/lib/python3*/site-packages
+	npm audit --omit dev --omit optional
 
 # LiteRT is compared where onnx2tf is on the PATH: it brings TensorFlow, and pins of its own.
 bench-models: $(VENV)/.bench

@@ -170,7 +170,11 @@ class Advice:
         # Only known names reach the disk, so that a card id taken from an address cannot wander.
         if lang not in LANGS or all(card.id != card_id for card in self.cards):
             return None
-        names = [f"{card_id}.{lang}.{kind}" for kind in AUDIO_TYPES]
+        return self.recording(card_id, lang)
+
+    def recording(self, stem: str, lang: str) -> Path | None:
+        """A file of people's voices by its name, which must not come from outside."""
+        names = [f"{stem}.{lang}.{kind}" for kind in AUDIO_TYPES]
         files = (folder / "audio" / name for folder in reversed(self._folders) for name in names)
         return next((file for file in files if file.is_file()), None)
 

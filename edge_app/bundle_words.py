@@ -19,6 +19,7 @@ KINDS: dict[str, LazyString] = {
     "windows": _l("Satellite pictures"),
     "settings": _l("Settings"),
     "weather": _l("Weather"),
+    "software": _l("Ghalla itself"),
 }
 
 OUTCOMES: dict[str, LazyString] = {

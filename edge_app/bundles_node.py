@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edge_app.appliance.software import SOFTWARE, ask_for_update, check_name, hand_over
 from edge_app.bundle_models import install_model, model_in, only_file
 from edge_app.bundle_place import place_of
 from edge_app.bundle_probes import PROBES
@@ -97,6 +98,7 @@ class NodeBundles:
         """False when it is in use already; raises why it may not be taken in."""
         verify_manifest(signed, root)
         check_for(signed.manifest, self.place)
+        check_name(signed.manifest)
         slot = self.slots.get(signed.manifest.kind, signed.manifest.name)
         return check_newer(slot, signed, again=again)
 
@@ -134,6 +136,9 @@ class NodeBundles:
 
     def _install(self, bundle: BundleFile) -> None:
         manifest = bundle.manifest
+        if manifest.kind == SOFTWARE:
+            self._hand_over(bundle)
+            return
         with self.slots.staged(bundle) as folder:
             if manifest.kind == "model":
                 install_model(self.home, folder)
@@ -149,6 +154,14 @@ class NodeBundles:
             self.slots.use(bundle.signed)
         if manifest.kind in _NUMBERS:
             self.confirm(manifest.kind, manifest.name, manifest.version)
+
+    def _hand_over(self, bundle: BundleFile) -> None:
+        """Software is for the box's own updater, which asks for everything again."""
+        with self.slots.staged(bundle, unpack=False) as folder:
+            hand_over(self.home, bundle)
+            self.slots.keep(folder, bundle.signed)
+            self.slots.use(bundle.signed)
+        ask_for_update(self.home)
 
     def _import_windows(self, folder: Path) -> None:
         from edge_app.cli_packs import import_windows
@@ -202,7 +215,7 @@ class NodeBundles:
             PersonError: ``nothing_to_roll_back``.
         """
         slot = self.slots.get(kind, name)
-        if not slot.active or kind == "windows":
+        if not slot.active or kind in ("windows", SOFTWARE):
             raise PersonError("nothing_to_roll_back", f"no version of {kind}/{name} came before")
         if kind == "model":
             from models.installation import rollback

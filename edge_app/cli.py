@@ -17,6 +17,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edge_app.cli_advise import advise
+from edge_app.cli_box import box
+from edge_app.cli_box_backup import backup as _backup  # noqa: F401 (adds itself to box)
+from edge_app.cli_box_network import network as _network  # noqa: F401 (adds itself to box)
+from edge_app.cli_box_support import support as _support  # noqa: F401 (adds itself to box)
+from edge_app.cli_box_update import update as _update  # noqa: F401 (adds itself to box)
 from edge_app.cli_bundle import bundle
 from edge_app.cli_common import EXIT, HOME, JSON, guarded, progress
 from edge_app.cli_count import count
@@ -32,12 +38,14 @@ from edge_app.cli_model import model
 from edge_app.cli_packs import keys
 from edge_app.cli_person import person
 from edge_app.cli_review import review
+from edge_app.cli_risks import risks, windows
 from edge_app.cli_scale import scale as _scale  # noqa: F401 (adds itself to scenes)
 from edge_app.cli_scenes import scenes
 from edge_app.cli_seasons import season as _season  # noqa: F401 (adds itself to fields)
 from edge_app.cli_series import series
 from edge_app.cli_sky import status as _status  # noqa: F401
 from edge_app.cli_sync import sync
+from edge_app.cli_water import water
 from edge_app.cli_weather import weather
 from edge_app.languages import LANGS
 from field_data.errors import KeeperError, PersonError
@@ -45,6 +53,7 @@ from field_data.errors import KeeperError, PersonError
 if TYPE_CHECKING:
     from edge_app.advice import Advice
     from edge_app.node import FarmNode
+    from edge_app.seam import Part
     from field_data.types import Diagnosis
     from models.diagnosis import Diagnoser, Reading
     from models.local_classes import LocalHead
@@ -83,8 +92,11 @@ def init(home: Path, as_json: bool) -> None:
 @HOME
 @click.option("--host", help="Address to listen on (default: the settings').")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port (default: the settings').")
+@click.option(
+    "--stay", is_flag=True, help="Where the node cannot start, say why on its page and try again."
+)
 @JSON
-def serve(home: Path, host: str | None, port: int | None, as_json: bool) -> None:
+def serve(home: Path, host: str | None, port: int | None, stay: bool, as_json: bool) -> None:
     """Serve the farmer pages until Ctrl-C."""
 
     def ready(node: FarmNode, addresses: list[str]) -> None:
@@ -107,7 +119,20 @@ def serve(home: Path, host: str | None, port: int | None, as_json: bool) -> None
     def action() -> None:
         from edge_app.server import serve as run
 
-        run(home, host, port, ready)
+        if not stay:
+            run(home, host, port, ready)
+            return
+        from edge_app.rescue import staying
+
+        staying(home, host, port, lambda: run(home, host, port, ready), broken)
+
+    def broken(part: Part, address: str) -> None:
+        if as_json:
+            said = {"addresses": [address], "ok": False, "setup": [], "code": part.code}
+            click.echo(json.dumps(said))
+        else:
+            click.echo(f"The node cannot start: {part.detail}. {address} says so.", err=True)
+        sys.stdout.flush()
 
     try:
         guarded(as_json, action)
@@ -123,6 +148,7 @@ def check(home: Path, as_json: bool) -> None:
 
     def action() -> None:
         from edge_app.health import check_home
+        from edge_app.health_words import note
 
         parts = check_home(home)
         good = all(part.ok for part in parts)
@@ -131,7 +157,9 @@ def check(home: Path, as_json: bool) -> None:
             click.echo(json.dumps({"ok": good, "parts": listed}, ensure_ascii=False))
         else:
             for part in parts:
-                click.echo(f"{'ok  ' if part.ok else 'CARE'}  {part.name:7} {part.detail}")
+                click.echo(f"{'ok  ' if part.ok else 'CARE'}  {part.name:11} {part.detail}")
+                if not part.ok:
+                    click.echo(f"{'':18}{note(part)}")
         if not good:
             sys.exit(EXIT[KeeperError])
 
@@ -193,7 +221,9 @@ def forget(home: Path, as_json: bool, code: str | None, older_than: int | None) 
 
 
 main.add_command(model)
+main.add_command(box)
 main.add_command(bundle)
+main.add_command(advise)
 main.add_command(count)
 main.add_command(scenes)
 main.add_command(series)
@@ -212,8 +242,11 @@ main.add_command(observations)
 main.add_command(fields)
 main.add_command(farms)
 main.add_command(sync)
+main.add_command(water)
 main.add_command(hub)
 main.add_command(forecast)
+main.add_command(risks)
+main.add_command(windows)
 main.add_command(weather)
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from edge_app.bundles_node import Taken
 
 # As sync.roots.KINDS; written again so that --help loads nothing.
-KINDS = ("model", "advice", "translations", "forms", "windows", "settings", "weather")
+KINDS = ("model", "advice", "translations", "forms", "windows", "weather", "settings", "software")
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _ANY = click.Path(path_type=Path)
 

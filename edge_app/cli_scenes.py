@@ -87,7 +87,12 @@ def wished(
 
 
 def pulled(home: Path, wish: Wish, chosen: Sequence[Field]) -> Report:
-    """Pull into a home, and draw figures: then windows may give way, and pages need not wait."""
+    """Pull into a home, and draw figures: then windows may give way, and pages need not wait.
+
+    Raises:
+        KeeperError: ``memory_small``, ``bad_settings``, or the archive's.
+    """
+    from edge_app.appliance.memory import means_of, memory_bytes
     from edge_app.settings import MB, read_settings
     from field_data.clock import now
     from sat_ingest.archive import ARCHIVE, Archive
@@ -95,6 +100,9 @@ def pulled(home: Path, wish: Wish, chosen: Sequence[Field]) -> Report:
     from sat_ingest.pull import SCENES, Puller
 
     settings = read_settings(home)
+    limit = memory_bytes(settings.memory_mb)
+    if not means_of(limit, settings.workers, settings.queue).pulls:
+        raise KeeperError("memory_small", "too little memory for scenes here: bring window packs")
     quota = settings.sat_archive_mb * MB
     with Archive(home / ARCHIVE, quota) as archive, _Bar() as bar:
         puller = Puller(

@@ -8,14 +8,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from edge_app.advice import Advice
+from edge_app.health_box import box_parts, clock_part, disk_part, photos_part
 from edge_app.seam import Part
-from edge_app.settings import MB, Settings, read_settings
+from edge_app.settings import Settings, read_settings
+from edge_app.tls_health import certificate_part
 from field_data.audit_log import AuditLog
 from field_data.clock import now
 from field_data.diagnoses import DiagnosisLog
 from field_data.document_store import DocumentStore
 from field_data.errors import GhallaError, KeeperError, PublisherError
-from field_data.files import free_bytes
 from field_data.local_sets import LocalSets
 from field_data.node_identity import node_id
 from field_data.photos import PhotoStore
@@ -41,13 +42,6 @@ def store_part(home: Path, log: DiagnosisLog) -> Part:
     if aside:
         return Part("store", False, "store_damaged", f"set aside, to be looked at: {aside}")
     return Part("store", True, "ok", f"{log.count()} diagnoses, {log.asked_count()} for the agent")
-
-
-def disk_part(home: Path, settings: Settings) -> Part:
-    """Free space where the home is."""
-    free_mb = free_bytes(home) // MB
-    enough = free_mb >= settings.min_free_mb
-    return Part("disk", enough, "ok" if enough else "disk_low", f"{free_mb} MB free")
 
 
 def model_part(model: Diagnoser | GhallaError) -> Part:
@@ -110,14 +104,6 @@ def audit_part(log: AuditLog, last: int | None = None) -> Part:
     return Part("audit", True, "ok", f"{chain.entries} entries, last hash {chain.head[:16]}")
 
 
-def clock_part() -> Part:
-    """Where the time comes from.  A box without a clock works on, so this is never a fault."""
-    instant = now()
-    moment = datetime.datetime.fromtimestamp(instant.utc_s, datetime.UTC)
-    code = "clock_unknown" if instant.trust is Trust.UNKNOWN else "ok"
-    return Part("clock", True, code, f"{moment:%Y-%m-%d %H:%M} UTC, from {instant.trust}")
-
-
 def advice_part(advice: Advice) -> Part:
     """The advice cards: none of them past its date (not judged while the clock is unknown)."""
     instant = now()
@@ -172,7 +158,7 @@ def check_home(home: Path) -> list[Part]:
     parts = [
         *home_model_parts(home),
         trap_part(TRAP_FOLDER),
-        clock_part(),
+        clock_part(now()),
         home_advice_part(home),
         fonts_part(),
         satellite_part(home, settings, whole=True),
@@ -188,7 +174,10 @@ def check_home(home: Path) -> list[Part]:
         if error.code == "no_home":
             raise
         store = Part("store", False, error.code, str(error))
-    return [store, disk_part(home, settings), *parts]
+    taken = PhotoStore(home / "photos").total_bytes()
+    box = [disk_part(home, settings), *box_parts(home, settings)]
+    rarer = [photos_part(taken, settings), certificate_part(home, settings)]
+    return [store, *box, *filter(None, rarer), *parts]
 
 
 def _hub_parts(home: Path, documents: DocumentStore, settings: Settings) -> list[Part]:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask
 
 from edge_app.advice import Advice
+from edge_app.appliance.software import SOFTWARE, settle_software
 from edge_app.bundle_models import has_answered, settle_models
 from edge_app.bundle_place import place_of
 from edge_app.bundles_node import NodeBundles
@@ -92,6 +93,7 @@ class LiveApp:
         moment = time.monotonic()
         if moment - self._checked >= CHECK_S:
             self._checked = moment
+            settle_software(self.bundles)
             self.look_after(moment - self._since >= TRIAL_S)
 
     def _stand(self) -> None:
@@ -130,8 +132,11 @@ class LiveApp:
             return f"{type(error).__name__}: {error}"
 
     def _trials(self) -> dict[tuple[str, str], int]:
-        """The versions on trial; of pages only those that people see already."""
-        slots = self._slots().items()
+        """The versions on trial; of pages only those that people see already.
+
+        Not of the software: what becomes of it is not for itself to say.
+        """
+        slots = [each for each in self._slots().items() if each[0][0] != SOFTWARE]
         trials = {key: slot.active for key, slot in slots if slot.trial}
         seen = self._versions
         return {k: v for k, v in trials.items() if k[0] not in PAGES or seen.get(k) == v}

@@ -57,6 +57,7 @@ class LiveModel:
         self._seen = self._stamp()
         self._life = self._read_life()
         self._old: _Held | None = None
+        self._files: list[tuple[str, int]] = []
         self._held = self._open(None)
         self._watcher = threading.Thread(target=self._watch, name="models", daemon=True)
         self._watcher.start()
@@ -201,6 +202,16 @@ class LiveModel:
             if stamp != self._seen:
                 self._seen = stamp
                 self._switch()
+            if isinstance(self._held.model, PublisherError):
+                self._look_again()
+
+    def _look_again(self) -> None:
+        """A shipped model whose files were missing or damaged speaks as soon as they are mended."""
+        folder = folder_of(self._home, self.name, self._held.version, self._shipped)
+        files = sorted((each.name, each.stat().st_mtime_ns) for each in folder.glob("*.*"))
+        if files != self._files:
+            self._files = files
+            self._held = self._open(None)
 
     def _switch(self) -> None:
         """Serve what the state names now; the old version answers until the new one has."""

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Self
 
-from edge_app import health
+from edge_app import health, health_box
 from edge_app.advice import Advice
+from edge_app.appliance.memory import means_of, memory_bytes
 from edge_app.ground import Ground
 from edge_app.health import STORE
 from edge_app.live_counter import LiveCounter
 from edge_app.live_model import LiveModel
+from edge_app.logbook import remembering
+from edge_app.metrics import Requests
 from edge_app.pin import PinGuard
 from edge_app.seam import Part
 from edge_app.settings import Settings, documented, read_settings
 from edge_app.sky_health import satellite_part
 from edge_app.teaching import Lesson, School, Teacher
+from edge_app.tls_health import certificate_part
 from edge_app.turnstile import Turnstile
 from edge_app.uplink_health import hub_part
 from edge_app.weather_health import weather_part
@@ -101,7 +105,7 @@ class FarmNode:
             self._photos = PhotoStore(home / "photos")
             self._log = DiagnosisLog(self._store, self._photos)
             self.ground = Ground(self._store, self._photos, self.id, self.settings)
-            opened.callback(self.ground.sky.close)
+            opened.callback(self.ground.close)
             self.ground.privacy.resume()
             # Beside a store that was set aside every photo looks unused: keep them until the
             # keeper has looked at it.
@@ -109,7 +113,13 @@ class FarmNode:
                 self._log.tidy()
             self._pin = PinGuard(self.settings.teach_pin)
             self._counter = LiveCounter(home, TRAP_FOLDER)
-            self._turnstile = Turnstile(self.settings.workers, self.settings.queue)
+            self.logbook = opened.enter_context(remembering())
+            self.requests = Requests()
+            limit = memory_bytes(self.settings.memory_mb)
+            self.means = means_of(limit, self.settings.workers, self.settings.queue)
+            self.turnstile = Turnstile(self.means.workers, self.means.queue)
+            if self.means.drawing_waits:
+                self.ground.sky.turn = self.turnstile.place
             self._school = School(self._store, self._photos, advice)
             self._live = LiveModel(home, model_folder, lambda m: self._school.teacher(m).head)
             opened.callback(self._live.close)
@@ -137,7 +147,7 @@ class FarmNode:
 
     def place(self) -> AbstractContextManager[None]:
         """A turn at diagnosing; photos are read into memory only inside one."""
-        return self._turnstile.place()
+        return self.turnstile.place()
 
     def diagnose(
         self, photos: Sequence[tuple[str, bytes]], crop: str | None, *, consent: str | None
@@ -252,14 +262,21 @@ class FarmNode:
         """Every part and how it is."""
         return [
             health.store_part(self.home, self._log),
-            health.disk_part(self.home, self.settings),
+            health_box.disk_part(self.home, self.settings),
+            *health_box.box_parts(self.home, self.settings),
             *health.model_parts(self._model, self._live.name, self._live.life),
             health.trap_part(TRAP_FOLDER),
             health.audit_part(self.ground.audit, last=_WATCHED),
-            health.clock_part(),
+            health_box.clock_part(now()),
             health.advice_part(self._advice),
             health.fonts_part(),
             satellite_part(self.home, self.settings),
             weather_part(self.home, self.settings),
-            *filter(None, [health.forms_part(self.ground.broken_forms), hub_part(self.ground)]),
+            *filter(None, self._rarer_parts()),
         ]
+
+    def _rarer_parts(self) -> Iterator[Part | None]:
+        yield health_box.photos_part(self._photos.taken_bytes(), self.settings)
+        yield health.forms_part(self.ground.broken_forms)
+        yield hub_part(self.ground)
+        yield certificate_part(self.home, self.settings)

@@ -18,18 +18,19 @@ from flask import Flask
 
 from edge_app import https
 from edge_app.advice import Advice
+from edge_app.appliance.supervisor import answers, supervised
 from edge_app.bundles_node import begin_bundles
 from edge_app.farmer.uploads import MAX_REQUEST_BYTES
 from edge_app.home_advice import advice_at_start
+from edge_app.interfaces import own_addresses
 from edge_app.jobs import daily
 from edge_app.live_app import LiveApp, watching
+from edge_app.logbook import to_stderr
 from edge_app.node import FarmNode
 from edge_app.uplink_job import sending
 from field_data.errors import KeeperError
 from field_data.files import make_folder
 
-# Threads beyond those that diagnose or wait: pages and pictures go on while the queue is full.
-_SPARE_THREADS = 8
 _CONNECTIONS = 200
 # Bodies above this go to a temporary file until it is their turn.
 _IN_MEMORY_BYTES = 1024 * 1024
@@ -39,9 +40,12 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 
 
 def _listen(host: str, port: int) -> socket.socket:
+    """A listening socket; ``::`` is everybody, with IPv4 and, where the kernel has it, IPv6."""
+    both = host == "::" and socket.has_dualstack_ipv6()
+    host = "0.0.0.0" if host == "::" and not both else host  # noqa: S104 - what was asked for
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=256)
+        return socket.create_server((host, port), family=family, backlog=256, dualstack_ipv6=both)
     except OSError as error:
         raise KeeperError("port_in_use", f"cannot listen on {host}:{port}: {error}") from error
 
@@ -50,7 +54,8 @@ def _server(app: Flask, node: FarmNode, listening: Sequence[socket.socket]) -> A
     return waitress.create_server(
         app,
         sockets=list(listening),
-        threads=node.settings.workers + node.settings.queue + _SPARE_THREADS,
+        # Some beyond those that diagnose or wait: pages go on while the queue is full.
+        threads=node.means.workers + node.means.queue + node.means.spare_threads,
         # Far below the usual 1024 open files; poll, since select breaks above them.
         connection_limit=_CONNECTIONS,
         asyncore_use_poll=True,
@@ -98,20 +103,12 @@ def _stop(_signal: int, _frame: object) -> None:
 
 
 def addresses(host: str, port: int, scheme: str = "http") -> list[str]:
-    """Where to reach the node: this machine, and its Wi-Fi address if it listens there."""
+    """Where to reach the node: this machine, and its own addresses if it listens on all."""
+    hosts = [host]
     if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
-        return [f"{scheme}://{each}:{port}" for each in ("127.0.0.1", *own_address())]
-    return [f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"]
-
-
-def own_address() -> list[str]:
-    """The address of the interface that leads outside; none on a machine without a network."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))  # a documentation address: nothing is sent
-        except OSError:
-            return []
-        return [str(probe.getsockname()[0])]
+        mine = [each for each in own_addresses() if host == "::" or ":" not in each]
+        hosts = ["127.0.0.1", *mine]
+    return [f"{scheme}://{f'[{each}]' if ':' in each else each}:{port}" for each in hosts]
 
 
 def serve(
@@ -129,9 +126,12 @@ def serve(
     _tame_malloc()
     # A full queue is ordinary and answered; waitress would log every request that waits for it.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
-    begin_bundles(home)
-    advice = advice or advice_at_start(home)
-    with FarmNode(home, advice) as node, _uploads_on_disk(home), ExitStack() as opened:
+    with ExitStack() as opened:
+        opened.enter_context(to_stderr())
+        begin_bundles(home)
+        advice = advice or advice_at_start(home)
+        node = opened.enter_context(FarmNode(home, advice))
+        opened.enter_context(_uploads_on_disk(home))
         opened.enter_context(daily(node.ground.daily))
         opened.enter_context(sending(node.ground))
         host, port = host or node.settings.host, node.settings.port if port is None else port
@@ -148,4 +148,6 @@ def serve(
         signal.signal(signal.SIGTERM, _stop)
         opened.enter_context(watching(live.look))
         ready(node, reached)
+        name = listening.getsockname()
+        opened.enter_context(supervised(lambda limit_s: answers(name[0], name[1], limit_s)))
         server.run()

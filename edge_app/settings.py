@@ -40,14 +40,22 @@ def _setting(default: int | str, doc: str) -> Any:
 class Settings:
     """Every setting with its default; :func:`documented` prints them."""
 
-    host: str = _setting("127.0.0.1", "Address to listen on; 0.0.0.0 for all phones on the Wi-Fi.")
+    host: str = _setting(
+        "127.0.0.1", "Address to listen on; :: for all phones on the Wi-Fi, 0.0.0.0 for IPv4 alone."
+    )
     port: int = _setting(8080, "TCP port of the farmer pages.")
     https_port: int = _setting(0, "TCP port for agents' tablets over https; 0 for none.")
     workers: int = _setting(2, "Diagnoses computed at the same time; more need more memory.")
     queue: int = _setting(30, "Diagnoses that may wait; the next one is told to come back.")
     min_free_mb: int = _setting(200, "Below this free space the health page warns, in megabytes.")
     photo_quota_mb: int = _setting(8000, "Photos kept, in megabytes; 0 for as many as fit.")
+    memory_mb: int = _setting(
+        0, "Memory that the node may count on, in megabytes; 0: what the machine says."
+    )
     teach_pin: str = _setting("", "PIN of the page /teach, 6 characters or more; without, no page.")
+    box_root: str = _setting(
+        "", "On a box: root of its system, /. The portal and the first-run pages work then."
+    )
     tablet_url: str = _setting("", "Address in the QR code of a tablet; empty: as the page's own.")
     keep_answers_days: int = _setting(0, "Answers and photos go after so many days; 0: never.")
     keep_observation_photos_days: int = _setting(
@@ -100,6 +108,7 @@ class Settings:
             "workers must be 1 to 16": not 1 <= self.workers <= 16,
             "queue must be 0 to 500": not 0 <= self.queue <= 500,
             "min_free_mb must not be negative": self.min_free_mb < 0,
+            "memory_mb must not be negative": self.memory_mb < 0,
             "hub_every_minutes must not be negative": self.hub_every_minutes < 0,
             "hub_monthly_mb must not be negative": self.hub_monthly_mb < 0,
             "hub_hours must be like 22:00-06:00": not _HOURS.fullmatch(self.hub_hours),

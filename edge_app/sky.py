@@ -10,8 +10,8 @@ import datetime as dt
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,6 +106,8 @@ class Sky:
         self._home = home
         self._registry = registry
         self._settings = settings or Settings()
+        # A turn at drawing; on a small box the one in which photos are diagnosed.
+        self.turn: Callable[[], AbstractContextManager[None]] = nullcontext
         self._lock = threading.Lock()
         self._archive: Archive | None = None
         self._cache: TileCache | None = None
@@ -147,17 +149,22 @@ class Sky:
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
     def tile(self, view: View, tile: Tile) -> bytes | None:
-        """The tile as PNG, drawn or from the cache; None when nothing is on it."""
+        """The tile as PNG, drawn or from the cache; None when nothing is on it.
+
+        Raises:
+            BusyError: many wait for a turn at drawing.
+        """
         archive = self._opened()
         if archive is None:
             return None
         ground = self._seen_from(archive)
         found = _kept(self._cache, view, tile, ground.revision)
         if found is None:
-            there = [field for field, grid in ground.shown if meets(tile, grid)]
-            layers = [self._layer(archive, field, view, ground) for field in there]
-            shown = [layer for layer in layers if layer is not None]
-            found = tile_png(tile, shown, view.ramp) or b""
+            with self.turn():
+                there = [field for field, grid in ground.shown if meets(tile, grid)]
+                layers = [self._layer(archive, field, view, ground) for field in there]
+                shown = [layer for layer in layers if layer is not None]
+                found = tile_png(tile, shown, view.ramp) or b""
             _keep(self._cache, view, tile, found, ground.revision)
         return found or None
 

@@ -7,10 +7,9 @@ from pathlib import Path
 from edge_app.seam import Part
 from edge_app.settings import MB, Settings
 from edge_app.sky import today
-from field_data.clock import now
+from field_data.clock import now, plausible
 from field_data.days import date_of
 from field_data.errors import GhallaError
-from field_data.types import Trust
 from sat_ingest.archive import ARCHIVE, Archive, ArchiveStatus
 from sat_ingest.tile_cache import CACHE
 
@@ -47,8 +46,8 @@ def _age(status: ArchiveStatus) -> str:
 
 
 def _is_old(status: ArchiveStatus) -> bool:
-    """Not judged while the clock is unknown."""
-    if status.last_day is None or now().trust is Trust.UNKNOWN:
+    """Not judged while the clock says what cannot be."""
+    if status.last_day is None or not plausible(now()):
         return False
     return today() - status.last_day > OLD_DAYS
 

@@ -4,6 +4,11 @@ A tablet needs https before its browser lets a page work offline or ask for the 
 authority signs for a box in a village, so the node makes its own, whose certificate says that it
 may vouch only for local names and private addresses (RFC 5280, 4.2.1.10): who installs it on a
 tablet does not hand over the rest of the web.
+
+Both certificates hold from 1970 to 2080: a tablet whose battery was empty, or a box without a clock
+chip, is never locked out by its clock.  A short life would protect against a stolen key of the
+leaf, but whoever has that has the authority's as well, in the same folder.  Safari's limit of 825
+days is for certificates that begin after July 2019.
 """
 
 from __future__ import annotations
@@ -19,23 +24,17 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from field_data.clock import BUILT_UTC_S, now
+from edge_app.access.nearness import PRIVATE
+from edge_app.appliance.network import ADDRESS_4, ADDRESS_6, NAME, own_name
 from field_data.errors import KeeperError
 from field_data.files import make_folder, write_atomic
 from field_data.ids import short_code
-from field_data.types import Instant, Trust
 
-LOCAL_NAME = "ghalla.local"
-_NAMES = (LOCAL_NAME, "localhost")
 _LOOPBACK = "127.0.0.1"
-_PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "127.0.0.0/8")
-_PRIVATE_6 = ("fe80::/10", "fc00::/7", "::1/128")
-# A clock may wake up in 1970: nothing of ours begins after the code was written.
-_BEGIN = dt.datetime.fromtimestamp(BUILT_UTC_S, dt.UTC)
-_CA_LIFE = dt.timedelta(days=20 * 365)
-# Browsers give up on longer ones (825 days in Safari's rules for private authorities).
-_LEAF_LIFE = dt.timedelta(days=820)
-_RENEW = dt.timedelta(days=120)
+# The box's Wi-Fi may come up after the server: its addresses are always in.
+_ALWAYS = (_LOOPBACK, "::1", str(ADDRESS_4.ip), str(ADDRESS_6.ip))
+_BEGIN = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_END = dt.datetime(2080, 1, 1, tzinfo=dt.UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +59,10 @@ class TlsFiles:
         return self.folder / "node.pem"
 
 
-def make_ready(
-    folder: Path, node: str, addresses: Iterable[str], at: Instant | None = None
-) -> TlsFiles:
-    """Make what is missing, renew what runs out or names other addresses; returns the files.
+def make_ready(folder: Path, node: str, addresses: Iterable[str]) -> TlsFiles:
+    """Make what is missing, renew what names other addresses; returns the files.
 
-    Works without the internet and with any clock: while the clock cannot be believed, nothing is
-    thought to have run out.
+    Works without the internet and whatever the clock says.
 
     Raises:
         KeeperError: ``tls_damaged`` when a file is there but unreadable, ``disk_full``.
@@ -75,10 +71,19 @@ def make_ready(
     make_folder(folder)
     folder.chmod(0o700)
     ca, key = _authority(files, node)
-    if not _fits(files.leaf, ca, wanted, at or now()):
-        write_atomic(files.leaf, _leaf(ca, key, wanted, at or now()))
+    if not _fits(files.leaf, ca, wanted):
+        write_atomic(files.leaf, _leaf(ca, key, wanted))
         files.leaf.chmod(0o600)
     return files
+
+
+def ends_at(path: Path) -> dt.datetime:
+    """The last moment (UTC) of the certificate in ``path``.
+
+    Raises:
+        KeeperError: ``tls_damaged``.
+    """
+    return _certificate(path).not_valid_after_utc
 
 
 def fingerprint(files: TlsFiles) -> str:
@@ -88,9 +93,8 @@ def fingerprint(files: TlsFiles) -> str:
 
 
 def _wanted(addresses: Iterable[str]) -> frozenset[str]:
-    private = [ipaddress.ip_network(net) for net in (*_PRIVATE, *_PRIVATE_6)]
-    found = {ipaddress.ip_address(address) for address in (*addresses, _LOOPBACK)}
-    return frozenset(str(ip) for ip in found if any(ip in net for net in private))
+    found = {ipaddress.ip_address(address) for address in (*addresses, *_ALWAYS)}
+    return frozenset(str(ip) for ip in found if any(ip in net for net in PRIVATE))
 
 
 def _authority(files: TlsFiles, node: str) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
@@ -123,11 +127,12 @@ def _certificate(path: Path) -> x509.Certificate:
 
 
 def _ca(key: ec.EllipticCurvePrivateKey, node: str) -> x509.Certificate:
-    name = _name(f"Ghalla node {short_code(node)}")
-    networks = [x509.IPAddress(ipaddress.ip_network(net)) for net in (*_PRIVATE, *_PRIVATE_6)]
-    names = [x509.DNSName(each) for each in _NAMES]
+    code = short_code(node)
+    name = _name(f"Ghalla node {code}")
+    networks = [x509.IPAddress(net) for net in PRIVATE]
+    names = [x509.DNSName(each) for each in (NAME, own_name(code), "localhost")]
     limits = x509.NameConstraints(permitted_subtrees=[*names, *networks], excluded_subtrees=None)
-    builder = _builder(name, name, key.public_key(), _BEGIN, _BEGIN + _CA_LIFE)
+    builder = _builder(name, name, key.public_key(), _BEGIN, _END)
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
     builder = builder.add_extension(limits, critical=True)
     builder = builder.add_extension(_usage(signs=True), critical=True)
@@ -135,14 +140,22 @@ def _ca(key: ec.EllipticCurvePrivateKey, node: str) -> x509.Certificate:
     return builder.add_extension(identifier, critical=False).sign(key, hashes.SHA256())
 
 
+def _names(ca: x509.Certificate) -> list[str]:
+    """The names that the authority may vouch for; one made by an earlier version knew fewer."""
+    limits = ca.extensions.get_extension_for_class(x509.NameConstraints).value
+    return [
+        each.value for each in limits.permitted_subtrees or () if isinstance(each, x509.DNSName)
+    ]
+
+
 def _leaf(
-    ca: x509.Certificate, ca_key: ec.EllipticCurvePrivateKey, wanted: frozenset[str], at: Instant
+    ca: x509.Certificate, ca_key: ec.EllipticCurvePrivateKey, wanted: frozenset[str]
 ) -> bytes:
     key = ec.generate_private_key(ec.SECP256R1())
-    begin = _BEGIN if at.trust is Trust.UNKNOWN else max(_BEGIN, _moment(at) - dt.timedelta(days=2))
-    builder = _builder(_name(LOCAL_NAME), ca.subject, key.public_key(), begin, begin + _LEAF_LIFE)
+    span = ca.not_valid_before_utc, ca.not_valid_after_utc
+    builder = _builder(_name(NAME), ca.subject, key.public_key(), *span)
     ips = [x509.IPAddress(ipaddress.ip_address(address)) for address in sorted(wanted)]
-    names = x509.SubjectAlternativeName([*(x509.DNSName(name) for name in _NAMES), *ips])
+    names = x509.SubjectAlternativeName([*map(x509.DNSName, _names(ca)), *ips])
     server = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
     issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key())
     builder = builder.add_extension(names, critical=False).add_extension(server, critical=False)
@@ -180,18 +193,18 @@ def _usage(*, signs: bool) -> x509.KeyUsage:
     )
 
 
-def _fits(path: Path, ca: x509.Certificate, wanted: frozenset[str], at: Instant) -> bool:
+def _fits(path: Path, ca: x509.Certificate, wanted: frozenset[str]) -> bool:
+    """Whether the leaf is this authority's, for these addresses, and lasts as long as it."""
     if not path.exists():
         return False
     leaf = _certificate(path)
     names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     named = {str(ip) for ip in names.get_values_for_type(x509.IPAddress)}
-    lasts = at.trust is Trust.UNKNOWN or leaf.not_valid_after_utc - _moment(at) > _RENEW
+    lasts = (leaf.not_valid_before_utc, leaf.not_valid_after_utc) == (
+        ca.not_valid_before_utc,
+        ca.not_valid_after_utc,
+    )
     return leaf.issuer == ca.subject and wanted <= named and lasts
-
-
-def _moment(at: Instant) -> dt.datetime:
-    return dt.datetime.fromtimestamp(at.utc_s, dt.UTC)
 
 
 def _name(text: str) -> x509.Name:

@@ -12,6 +12,7 @@ import logging
 import socket
 import ssl
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
@@ -44,6 +45,7 @@ class TlsPipe:
         self._loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
         self._thread = threading.Thread(target=self._run, name="tls", daemon=True)
+        self._peers: dict[int, str] = {}
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -52,6 +54,10 @@ class TlsPipe:
     def __exit__(self, *exc: object) -> None:
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(10)
+
+    def peer(self, port: int) -> str | None:
+        """Who is behind the connection that came to the server inside from that port."""
+        return self._peers.get(port)
 
     def _run(self) -> None:
         # A phone that hangs up in the middle is no event worth a traceback.
@@ -89,12 +95,22 @@ class TlsPipe:
 
     async def _one(self, outer: socket.socket) -> None:
         with contextlib.suppress(OSError, TimeoutError):
+            peer = str(outer.getpeername()[0])
             outer_in, outer_out = await self._shaken(outer)
             try:
                 inner_in, inner_out = await asyncio.open_connection(*self._inner)
-                await self._both((outer_in, inner_out), (inner_in, outer_out))
+                with self._known(inner_out.get_extra_info("sockname")[1], peer):
+                    await self._both((outer_in, inner_out), (inner_in, outer_out))
             finally:
                 outer_out.close()
+
+    @contextlib.contextmanager
+    def _known(self, port: int, peer: str) -> Iterator[None]:
+        self._peers[port] = peer  # before the first byte is handed on
+        try:
+            yield
+        finally:
+            self._peers.pop(port, None)
 
     async def _shaken(
         self, outer: socket.socket

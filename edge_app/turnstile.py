@@ -25,6 +25,11 @@ class Turnstile:
         self._inside = 0
         self._usual_s = _FIRST_GUESS_S
 
+    @property
+    def inside(self) -> int:
+        """How many work or wait."""
+        return self._inside
+
     @contextmanager
     def place(self) -> Iterator[None]:
         """A turn: waits while the queue lasts.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import gzip
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, abort, g, request
+from flask import Flask, Response, abort, current_app, g, request
 
 from edge_app import staff
 from edge_app.access import guard, me
@@ -16,12 +17,14 @@ from edge_app.agent import api as tablet
 from edge_app.agent import api_events as _events  # noqa: F401 (adds its routes to the others)
 from edge_app.agent import api_sky as _api_sky  # noqa: F401 (and these)
 from edge_app.agent import shell
-from edge_app.farmer import api, pages, problems
+from edge_app.farmer import api, pages, portal, problems
 from edge_app.farmer import teach as _  # noqa: F401 (adds the teaching page to the others)
+from edge_app.farmer import week as _week  # noqa: F401 (that of a field's week)
 from edge_app.farmer import yields as _yields  # noqa: F401 (and that of a field's yield)
 from edge_app.farmer.helpers import init_helpers
 from edge_app.farmer.uploads import MAX_REQUEST_BYTES
 from edge_app.i18n import init_i18n
+from edge_app.metrics import REQUESTS, Requests
 from edge_app.pictures import init_pictures
 from edge_app.seam import Node
 from edge_app.vocabulary import CardVocabulary
@@ -73,6 +76,8 @@ def create_app(node: Node, advice: Advice, catalogues: Sequence[Path] = ()) -> F
     app.extensions["ghalla_node"], app.extensions["ghalla_advice"] = node, advice
     app.extensions["ghalla_vocabulary"] = CardVocabulary(advice)
     app.extensions["ghalla_ground"] = getattr(node, "ground", None)
+    app.extensions[REQUESTS] = getattr(node, "requests", None) or Requests()
+    app.before_request(_begin)
     init_i18n(app, catalogues)
     init_pictures(app)
     init_helpers(app)
@@ -83,12 +88,17 @@ def create_app(node: Node, advice: Advice, catalogues: Sequence[Path] = ()) -> F
     app.register_blueprint(staff.blueprint)
     app.register_blueprint(staff.sky.tiles)
     app.register_blueprint(staff.pairing.blueprint)
+    app.register_blueprint(staff.first.blueprint)
+    app.register_blueprint(portal.blueprint)
     app.register_blueprint(shell.blueprint)
     app.register_blueprint(tablet.blueprint)
     problems.init_problems(app)
+    portal.init_portal(app)
+    staff.first.init_first(app)
     app.before_request(_refuse_other_sites)
     guard.init_guard(app)
     app.after_request(_finish)
+    app.after_request(_count)
     return app
 
 
@@ -107,6 +117,18 @@ def _refuse_other_sites() -> None:
         foreign = True
     if foreign or site not in ("same-origin", "none"):
         abort(403)
+
+
+def _begin() -> None:
+    g.begun = time.perf_counter()
+
+
+def _count(response: Response) -> Response:
+    """Count the request by what it is for, never by its address."""
+    spent_s = time.perf_counter() - g.get("begun", time.perf_counter())
+    part = (request.endpoint or "none").partition(".")[0]
+    current_app.extensions[REQUESTS].note(part, response.status_code, spent_s)
+    return response
 
 
 def _finish(response: Response) -> Response:

@@ -69,6 +69,7 @@ LIBRARIES = {
 }
 _SOURCE_MAP = b"\n//# sourceMappingURL="
 _KUFI = "noto-kufi-arabic/files/noto-kufi-arabic-arabic-{weight}-normal.woff2"
+_PRINTED = "noto-kufi-arabic/files/noto-kufi-arabic-{script}-{weight}-normal.woff2"
 _TIFINAGH_FILE = "noto-sans-tifinagh/files/noto-sans-tifinagh-tifinagh-{weight}-normal.woff2"
 
 
@@ -151,9 +152,24 @@ def build_fonts(source: Path = NODE_MODULES, target: Path = VENDOR) -> bool:
         ("Ghalla Names", "tifinagh", 400, tifinagh, names),
     )
     target.mkdir(parents=True, exist_ok=True)
+    _print_fonts(source, target)
     rules = [_cut(target, *face) for face in faces]
     _replace(target / "fonts.css", "\n".join(rules).encode())
     return True
+
+
+def _print_fonts(source: Path, target: Path) -> None:
+    """Write the fonts of printed sheets whole, as TrueType: a PDF takes no woff2."""
+    from fontTools.ttLib import TTFont
+
+    for script in ("arabic", "latin"):
+        for weight in (400, 700):
+            file = source / "@fontsource" / _PRINTED.format(script=script, weight=weight)
+            font = TTFont(file)
+            font.flavor = None
+            out = io.BytesIO()
+            font.save(out)
+            _replace(target / f"sheet-{script}-{weight}.ttf", out.getvalue())
 
 
 def take_libraries(source: Path = NODE_MODULES, target: Path = VENDOR) -> bool:

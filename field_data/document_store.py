@@ -37,6 +37,8 @@ Fields = Mapping[str, Any] | Callable[[MutableMapping[str, Any]], None]
 Migration = Callable[["DocumentStore"], None]
 
 _MAX_ID = 2**53
+# The table of one row in which code leaves word for older code.
+_LAYOUT = "layout"
 
 
 class DocumentTable(Table):
@@ -223,7 +225,10 @@ class DocumentStore(TinyDB):
 
     ``migrations`` run in order, each once in the life of the file, each in a transaction of its
     own; a fresh file runs them all.  A file that has seen more of them than are given here was
-    written by newer code and is refused with ``KeeperError("store_newer")``.  A file that SQLite
+    written by newer code.  Such code leaves word (``works_from``) of how many migrations older code
+    must know to work on with what it leaves: where these are enough, the file's number is put back
+    to them, so that newer code, once it returns, runs its migrations again; else the file is
+    refused with ``KeeperError("store_newer")``.  A file that SQLite
     cannot read is moved aside: `damaged` names it, and the store is fresh.  Only who holds the
     home's lock may do that; anybody else says ``set_aside=False`` and gets
     ``KeeperError("store_damaged")``.  ``reserve_bytes`` are kept beside the file, so that erasing
@@ -241,11 +246,14 @@ class DocumentStore(TinyDB):
         busy_s: float = 30.0,
         set_aside: bool = True,
         reserve_bytes: int = 0,
+        works_from: int | None = None,
     ) -> None:
         super().__init__(path, busy_s=busy_s, set_aside=set_aside, reserve_bytes=reserve_bytes)
         self._rows = cast(SqliteStorage, self.storage)
         try:
+            self._step_back(len(migrations))
             self._migrate(migrations)
+            self._say_works_from(works_from)
         except BaseException:
             self.close()
             raise
@@ -294,10 +302,35 @@ class DocumentStore(TinyDB):
         with self.transaction():
             self._rows.drop(name)
 
+    def _step_back(self, known: int) -> None:
+        """What newer code left becomes ours again, where that code said that it may."""
+        if self.version <= known:
+            return
+        with self.transaction():
+            if self.version > known:  # asked again inside, as below
+                least = self._works_from()
+                if least is None or known < least:
+                    message = f"{self._rows.path} was written by a newer version of this program"
+                    raise KeeperError("store_newer", message, path=str(self._rows.path))
+                self._rows.set_version(known)
+
+    def _works_from(self) -> int | None:
+        row = self.table(_LAYOUT).get(doc_id=1)
+        return None if row is None else int(row["works_from"])
+
+    def _say_works_from(self, works_from: int | None) -> None:
+        if works_from is None or self._works_from() == works_from:
+            return
+        try:
+            with self.transaction():
+                table = self.table(_LAYOUT)
+                table.truncate()
+                table.insert({"works_from": works_from})
+        except KeeperError as error:
+            if error.code != "disk_full":  # said at the next start: a full disk opens all the same
+                raise
+
     def _migrate(self, migrations: Sequence[Migration]) -> None:
-        if self.version > len(migrations):
-            message = f"{self._rows.path} was written by a newer version of this program"
-            raise KeeperError("store_newer", message, path=str(self._rows.path))
         for number, migration in enumerate(migrations, start=1):
             with self.transaction():
                 if self.version < number:  # asked again inside: another process may be as early

@@ -15,15 +15,22 @@ from field_data.errors import KeeperError
 from field_data.ids import new_id
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_BROKEN = frozenset({errno.EROFS, errno.EIO})
 _TEMPORARY = ".tmp"
 
 
 @contextmanager
 def disk_full_named(path: Path) -> Iterator[None]:
-    """Turn the system's "no space left" and "quota exceeded" into ``KeeperError("disk_full")``."""
+    """Turn the system's "no space left" and "quota exceeded" into ``KeeperError("disk_full")``.
+
+    "Read-only" and "input/output error" become ``KeeperError("card_failed")``.
+    """
     try:
         yield
     except OSError as error:
+        if error.errno in _BROKEN:
+            message = f"{path} cannot be written: {error.strerror}"
+            raise KeeperError("card_failed", message, path=str(path)) from error
         if error.errno not in _FULL:
             raise
         raise KeeperError("disk_full", f"no space left for {path}", path=str(path)) from error

@@ -163,8 +163,9 @@ def crop_code(value: object) -> str:
 
 def clean_name(text: str) -> str:
     """A name from outside made fit to keep: one line, composed letters, at most `LONGEST_TEXT`."""
-    plain = unicodedata.normalize("NFC", " ".join(text.split()))
-    return "".join(letter for letter in plain if _may_stand(letter))[:LONGEST_TEXT].strip()
+    letters = unicodedata.normalize("NFC", text)
+    plain = "".join(letter for letter in letters if letter.isspace() or _may_stand(letter))
+    return " ".join(plain.split())[:LONGEST_TEXT].strip()
 
 
 def _keys(body: Body, needed: set[str], may: set[str]) -> None:

@@ -74,6 +74,11 @@ class Budget:
         self._make_room = make_room
         self._lock = threading.Lock()
 
+    @property
+    def taken(self) -> int:
+        """Bytes taken now."""
+        return self._taken
+
     def take(self, bytes: int) -> None:
         """Take so many.
 

@@ -32,6 +32,10 @@ _AFTER_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 class Budget(Protocol):
     """How many bytes may be kept: `field_data.photo_quota.Budget`."""
 
+    @property
+    def taken(self) -> int:
+        """Bytes taken now."""
+
     def take(self, bytes: int) -> None:
         """So many will be kept, or ``KeeperError("photos_full")``."""
 
@@ -124,6 +128,10 @@ class PhotoStore:
     def names(self) -> Iterator[str]:
         """The hashes of all kept photos, in no order."""
         return (path.stem for path in self.folder.glob("??/*.jpg"))
+
+    def taken_bytes(self) -> int:
+        """Bytes of all kept photos: as the budget counts them, else `total_bytes`."""
+        return self.total_bytes() if self.budget is None else self.budget.taken
 
     def total_bytes(self) -> int:
         """Bytes of all kept photos (looks at every file)."""

@@ -99,7 +99,7 @@ def _check_end(file: IO[bytes]) -> None:
 
 def _check_member(info: zipfile.ZipInfo) -> None:
     kind = stat.S_IFMT(info.external_attr >> 16)
-    if info.is_dir() or kind not in (0, stat.S_IFREG):
+    if not info.filename or info.is_dir() or kind not in (0, stat.S_IFREG):
         raise _bad(f"{info.filename!r} is no plain file")
     if info.flag_bits & 0x1 or info.compress_type not in _PACKINGS:
         raise _bad(f"{info.filename!r} is packed in a way that is not allowed")

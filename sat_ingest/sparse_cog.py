@@ -195,17 +195,27 @@ class SparseCog:
         return empty or self._rows.get(block, [0])[0] >= rows
 
     def _read_notes(self) -> None:
+        """What is here, by its notes; nothing, where they are damaged or of another file."""
         self._remote: Remote | None = None
-        head, held = _json(self._head_path), _json(self._held_path)
-        if head is None or head["url"] != self.url or not self.path.exists():
+        try:
+            self._take_notes(_json(self._head_path), _json(self._held_path))
+        except (KeyError, TypeError, ValueError, AttributeError):
+            self._remote, self._pieces, self._held, self._rows = None, {}, [], {}
+        if self._remote is None:
             forget(self.path)
+
+    def _take_notes(self, head: Any, held: Any) -> None:
+        if head is None or head["url"] != self.url or not self.path.exists():
             return
-        self._remote = Remote(head["size"], head["validator"])
-        self._pieces = {at: base64.b64decode(text) for at, text in head["pieces"]}
+        self._pieces = {int(at): base64.b64decode(text) for at, text in head["pieces"]}
         self._held = [(at, at + len(piece)) for at, piece in self._pieces.items()]
         if held is not None:
-            self._held = merged([*self._held, *(tuple(span) for span in held["held"])])
-            self._rows = {int(block): rows for block, rows in held["rows"].items()}
+            spans = [(int(start), int(stop)) for start, stop in held["held"]]
+            self._held = merged([*self._held, *spans])
+            self._rows = {
+                int(block): [int(rows), int(size)] for block, (rows, size) in held["rows"].items()
+            }
+        self._remote = Remote(int(head["size"]), head["validator"])
 
     def _write_held(self) -> None:
         os.fsync(self._file)

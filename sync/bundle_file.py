@@ -78,6 +78,23 @@ class BundleFile:
                 _copy(self.file, entry, out)
             at += entry.stored
 
+    def read(self, path: str, most: int) -> bytes:
+        """The bytes of one small file.
+
+        Raises:
+            PublisherError: ``bundle_damaged``: it is not there, larger than ``most`` bytes, or not
+                the one that was signed.
+        """
+        at = self.start
+        for entry in self.manifest.files:
+            if entry.path == path and entry.bytes <= most:
+                self.file.seek(at)
+                data = io.BytesIO()
+                _copy(self.file, entry, data)
+                return data.getvalue()
+            at += entry.stored
+        raise PublisherError("bundle_damaged", f"no {path} of at most {most} bytes is in it")
+
     def check(self) -> None:
         """Whether every file is the one that was signed; nothing is written.
 

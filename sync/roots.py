@@ -24,7 +24,7 @@ from sync.keys import TRUST, PublicKey, SecretKey, public_from_line
 
 ROOT = "root.json"
 # Kinds of bundles, each a role that a root gives to publishers.
-KINDS = ("model", "advice", "translations", "forms", "windows", "settings", "weather")
+KINDS = ("model", "advice", "translations", "forms", "windows", "weather", "settings", "software")
 _PURPOSE = b"ghalla root 1\n"
 _MOST_BYTES = 65_536
 _MOST_KEYS = 32

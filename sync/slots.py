@@ -182,15 +182,19 @@ class Slots:
         return [folder for folder in folders if problem_of(folder) is None]
 
     @contextmanager
-    def staged(self, bundle: BundleFile) -> Iterator[Path]:
-        """The files of a bundle in a folder for a while: to be probed, then :meth:`keep` them."""
+    def staged(self, bundle: BundleFile, *, unpack: bool = True) -> Iterator[Path]:
+        """The files of a bundle in a folder for a while: to be probed, then :meth:`keep` them.
+
+        ``unpack``: else the folder is for its head alone.
+        """
         parent = self.folder / bundle.manifest.kind / bundle.manifest.name
         make_folder(parent)
         self._sweep(parent)
         folder = parent / f".{new_id()}.tmp"
         make_folder(folder)
         try:
-            bundle.extract(folder)
+            if unpack:
+                bundle.extract(folder)
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
@@ -277,8 +281,8 @@ def problem_of(folder: Path) -> str | None:
     return None
 
 
-# What these bring lies elsewhere (among the models, in the archive): only the head is kept.
-UNPACKED = frozenset({"model", "windows"})
+# What these bring lies elsewhere (models, the archive, the box's programs): only the head is kept.
+UNPACKED = frozenset({"model", "windows", "software"})
 
 
 def _to_json(slots: Mapping[tuple[str, str], Slot]) -> bytes:

@@ -6,6 +6,7 @@ import hashlib
 import http.client
 import os
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -114,7 +115,9 @@ class Wire:
         address = urlsplit(self.url).netloc
         connection = http.client.HTTPConnection(address, timeout=60)
         try:
-            connection.request(method, path, body, sent)
+            # A hub that has read enough to refuse may hang up before all was sent.
+            with suppress(BrokenPipeError, ConnectionResetError):
+                connection.request(method, path, body, sent)
             answer = connection.getresponse()
             told = {key.lower(): value for key, value in answer.getheaders()}
             return answer.status, told, answer.read()

@@ -32,11 +32,11 @@ def listening(app: Flask) -> Iterator[str]:
 class ServedNode:
     """``with ServedNode(home) as node:``; ``environ`` are extra variables."""
 
-    def __init__(self, home: Path, port: int = 0, /, **environ: str) -> None:
+    def __init__(self, home: Path, port: int = 0, /, *options: str, **environ: str) -> None:
         self.home = home
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "edge_app.cli", "serve", "--home", str(home), "--port",
-             str(port), "--json"],
+            [*self.command(home), "serve", "--home", str(home), "--port", str(port), "--json",
+             *options],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=os.environ | environ,
@@ -51,6 +51,11 @@ class ServedNode:
         self.addresses: list[str] = said["addresses"]
         self.address = self.addresses[0]
         self.setup: list[str] = said["setup"]
+
+    @classmethod
+    def command(cls, home: Path) -> list[str]:
+        """What is run, up to the verb."""
+        return [sys.executable, "-m", "edge_app.cli"]
 
     @property
     def pid(self) -> int:

@@ -237,7 +237,7 @@ def test_a_field_is_drawn_by_tapping_or_by_walking_round_it(tablet: Tablet, staf
             if walk:
                 corner = Geolocation(longitude=-5.56 + dx / 500, latitude=33.91 + dy / 500)
                 tablet.context.set_geolocation({**corner, "accuracy": 6})
-                page.wait_for_timeout(300)
+                page.wait_for_timeout(1000)  # until the page heard of it, on a busy machine too
                 page.click("form .pair button:first-child")
             else:
                 page.mouse.click(box["x"] + dx * box["width"], box["y"] + dy * box["height"])

@@ -191,9 +191,9 @@ def test_csv_and_words_say_the_same(hub: Path, tmp_path: Path) -> None:
     ("words", "code", "exit_code"),
     [
         (("series", "f9"), "unknown_field", 1),
-        (("series", "f0", "--home", "/nonexistent"), "no_scenes", 1),
-        (("scenes", "status", "--home", "/nonexistent"), "no_home", 3),
-        (("scenes", "import", "/nonexistent"), "no_pack", 1),
+        (("series", "f0", "--home", "/no-such-home"), "no_scenes", 1),
+        (("scenes", "status", "--home", "/no-such-home"), "no_home", 3),
+        (("scenes", "import", "no-such-pack"), "no_pack", 1),
         (("keys", "new", "--out", "fields.geojson"), "key_exists", 1),
     ],
 )

@@ -22,8 +22,8 @@ _PLACEHOLDER = re.compile(r"%\(\w+\)s")
 # Wordings nobody is sure of stay empty: those of the trap and yield pages are all still to be told.
 _AMAZIGH_AT_LEAST = 0.78
 _FOR_STAFF = re.compile(
-    r"(^|/)(access|agent|staff)/|person_export"
-    r"|(bundle|review|sky|staff|uplink)_words|trust"
+    r"(^|/)(access|agent|appliance|first|staff)/|person_export"
+    r"|(bundle|health|review|sky|staff|uplink)_words|trust"
 )
 
 
@@ -68,7 +68,7 @@ def test_every_text_is_translated(lang: str) -> None:
 
 
 def _for_farmers(extracted: Catalog) -> set[object]:
-    """Texts of the pages that need no login; those who log in read Arabic or French too."""
+    """Texts of the pages that need no login; keepers and who logs in read Arabic or French too."""
     return {
         message.id
         for message in messages(extracted)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -18,6 +20,7 @@ from edge_app.server import addresses
 from edge_app.settings import Settings, documented, read_settings
 from edge_app.turnstile import Turnstile
 from field_data.errors import BusyError, KeeperError, PersonError
+from field_data.files import write_atomic
 from field_data.photo_quota import Budget
 from field_data.types import Instant, Status, Trust
 from tests.builders import leaf_jpeg
@@ -87,6 +90,22 @@ def test_a_node_without_its_model_still_serves(tmp_path: Path, advice: Advice) -
         assert (model.ok, model.code) == (False, "model_missing")
 
 
+def test_a_model_whose_file_comes_back_speaks_again(tmp_path: Path, advice: Advice) -> None:
+    folder = tmp_path / "leaf_health"
+    shutil.copytree(node_module.MODEL_FOLDER, folder)
+    files = {path: path.read_bytes() for path in folder.glob("*.onnx")}
+    for path in files:
+        path.unlink()
+    with FarmNode(tmp_path / "home", advice, model_folder=folder) as node:
+        assert node.crops_with_model() == frozenset()
+        for path, data in files.items():
+            write_atomic(path, data)
+        patience = time.monotonic() + 20
+        while not node.crops_with_model() and time.monotonic() < patience:
+            time.sleep(0.05)
+        assert node.diagnose([PHOTO], "LYPES", consent=None).model is not None
+
+
 def test_two_nodes_on_one_home_are_refused(node: FarmNode, advice: Advice) -> None:
     with pytest.raises(KeeperError) as caught:
         FarmNode(node.home, advice)
@@ -108,7 +127,7 @@ def test_clock_at_1970(node: FarmNode, monkeypatch: pytest.MonkeyPatch) -> None:
     assert said.at == epoch
     assert node.diagnosis(said.id) == said
     parts = {part.name: part for part in node.health()}
-    assert parts["clock"].code == "clock_unknown"
+    assert (parts["clock"].ok, parts["clock"].code) == (False, "clock_past")
     assert parts["advice"].ok
 
 

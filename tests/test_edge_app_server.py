@@ -63,7 +63,8 @@ def test_memory_does_not_grow_with_photos(node: ServedNode) -> None:
             assert node.request("POST", f"{TARGET}&keep=1", parts + b"--x--\r\n", **form)[0] == 200
         return int(process.memory_info().rss)
 
-    before = some(8)
-    after = some(12)
-    assert after - before < 6 * MIB
-    assert after < 220 * MIB
+    # What one round leaves behind wavers; a leak lifts even the least of the last rounds.
+    before = max(some(1) for _ in range(8))
+    later = [some(1) for _ in range(12)]
+    assert min(later[-5:]) - before < 4 * MIB
+    assert max(later) < 220 * MIB

@@ -337,7 +337,7 @@ class TestRefusals:
         node.next = PersonError(code)
         page = send(phone, "/ar/photo/LYPES")
         notice = re.search(r'<p id="problem">(.*?)</p>', page.text)
-        assert page.status_code in (400, 404, 413)
+        assert page.status_code in (400, 404, 413, 429)
         assert notice
         assert re.search("[ء-ي]{3}", notice[1])
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from field_data.errors import PublisherError
@@ -72,8 +72,8 @@ def warnings(checked: Checked) -> list[tuple[str, str]]:
 def test_every_form_speaks_its_languages_and_fits_a_tablet() -> None:
     forms = shipped_forms()
     assert [form.id for form in forms.current()] == [
-        *("adverse_effect", "crop_cut", "harvest", "irrigation", "rain_gauge"),
-        *("scouting", "soil", "trap_reading", "treatment"),
+        *("adverse_effect", "advice_outcome", "crop_cut", "harvest", "irrigation"),
+        *("rain_gauge", "scouting", "soil", "trap_reading", "treatment", "water_setup"),
     ]
     plain = [form.as_json() for form in forms.current()]
     assert len(json.dumps(plain, ensure_ascii=False).encode()) < 80_000
@@ -473,6 +473,7 @@ JUNK = st.recursive(
 )
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no fault
 @given(st.dictionaries(st.sampled_from([*EVERY.questions, "other"]), JUNK))
 def test_anything_is_refused_or_kept_for_good(values: dict[str, Any]) -> None:
     try:

@@ -77,3 +77,14 @@ def test_power_cuts_and_full_disks_lose_nothing() -> None:
         "tinydb": 20,
     }
     assert all(each["asked"] > 100 for each in tallies.values())
+
+
+def test_a_node_starts_after_a_cut_of_its_day_and_has_all_that_it_acknowledged() -> None:
+    if why := cannot_here():
+        pytest.skip(why)
+    command = [sys.executable, "-m", "tests.powercut", "--workload", "day", "--cuts", "4", "--json"]
+    shown = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert shown.returncode == 0, shown.stdout + shown.stderr
+    [day] = json.loads(shown.stdout)["workloads"]
+    assert (day["workload"], day["cuts"]) == ("day", 4)
+    assert day["asked"] > 40

@@ -76,6 +76,8 @@ def test_a_home_of_a_newer_program_is_refused_and_named(tmp_path: Path) -> None:
     path = tmp_path / "store.sqlite"
     with closing(sqlite3.connect(path)) as con:
         con.execute(f"PRAGMA user_version={len(MIGRATIONS) + 1}")
+        con.execute("UPDATE d_layout SET body=?", (f'{{"works_from": {len(MIGRATIONS) + 1}}}',))
+        con.commit()
     before = path.read_bytes()
     with pytest.raises(KeeperError) as error:
         FarmNode(tmp_path, load_advice())

@@ -22,6 +22,10 @@ class TestMigrations:
     def second(store: DocumentStore) -> None:
         store.table("t").update({"second": True})
 
+    @staticmethod
+    def adds(store: DocumentStore) -> None:
+        store.table("t").update({"adds": True})
+
     def test_each_runs_once_in_order(self, tmp_path: Path) -> None:
         path = tmp_path / "store.db"
         with DocumentStore(path, migrations=[self.first]) as store:
@@ -50,6 +54,25 @@ class TestMigrations:
             DocumentStore(path, migrations=[self.first])
         assert caught.value.code == "store_newer"
         assert path.read_bytes() == before
+
+    def test_older_code_goes_on_where_newer_code_left_word_that_it_may(
+        self, tmp_path: Path
+    ) -> None:
+        path, known = tmp_path / "store.db", [self.first, self.adds]
+        DocumentStore(path, migrations=[self.first], works_from=1).close()
+        DocumentStore(path, migrations=known, works_from=1).close()
+        with DocumentStore(path, migrations=[self.first], works_from=1) as store:
+            assert store.version == 1
+            store.table("t").insert({"meanwhile": True})
+        with DocumentStore(path, migrations=known, works_from=1) as store:
+            assert store.version == 2
+            rows = store.table("t").all()
+        assert [row for row in rows if "meanwhile" in row] == [{"meanwhile": True, "adds": True}]
+        assert all(row["adds"] for row in rows), "the migration ran again over what older code did"
+        DocumentStore(path, migrations=known, works_from=2).close()
+        with pytest.raises(KeeperError) as caught:
+            DocumentStore(path, migrations=[self.first], works_from=1)
+        assert caught.value.code == "store_newer"
 
 
 class TestDamage:

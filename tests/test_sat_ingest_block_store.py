@@ -199,6 +199,26 @@ def test_a_small_budget_gets_there_in_the_end(
     assert server.sent <= blocks_bytes(folder / "a.tif", (0, 0)) + FIRST_READ
 
 
+@pytest.mark.parametrize(
+    "note",
+    ["[]", "7", '{"held": 3, "rows": {}}', '{"held": [[1]], "rows": {}}', '{"rows": {"x": 1}}'],
+)
+@pytest.mark.parametrize("kind", ["held", "head"])
+def test_notes_of_another_shape_are_as_good_as_none(
+    tmp_path: Path, store: BlockStore, kind: str, note: str
+) -> None:
+    write_cog(tmp_path / "c.tif", land(300, 300, 1), block=128)
+    window = (0, 0, 10, 10)
+    with RangeServer(tmp_path) as server:
+        with store.cog(server.url("c.tif")) as cog:
+            cog.ensure([window])
+        for path in store.folder.glob(f"*.{kind}"):
+            path.write_text(note)
+        with store.cog(server.url("c.tif")) as cog:
+            cog.ensure([window])
+            assert np.array_equal(pixels(cog, window), read_pixels(tmp_path / "c.tif", *window))
+
+
 def test_a_replaced_file_is_forgotten(tmp_path: Path, store: BlockStore) -> None:
     write_cog(tmp_path / "c.tif", land(300, 300, 1), block=128)
     with RangeServer(tmp_path) as server:

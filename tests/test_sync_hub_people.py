@@ -28,7 +28,7 @@ from sync.hub.export import FORMATS
 from sync.hub.export_query import What
 from sync.hub.people import People
 from sync.hub.people_grants import Grant, Role
-from sync.hub.people_tables import AUDIT, PEOPLE, TOKENS
+from sync.hub.people_tables import AUDIT, ENDED, PEOPLE, TOKENS
 from tests.hub_records import PASSWORD, Records, client_of, everything
 from tests.hubs import settings_in
 
@@ -201,6 +201,25 @@ def test_a_session_needs_the_password_its_own_forms_and_ends(app: Flask) -> None
         logins = db.execute(select(AUDIT.c.action).where(AUDIT.c.person == person.id)).scalars()
     assert secrets.startswith("$argon2id$")
     assert "login" in logins.all()
+
+
+def test_out_is_out_also_for_who_copied_the_cookie(app: Flask) -> None:
+    People(hub_of(app).database).add("Rachid", PASSWORD)
+    client, thief = app.test_client(), app.test_client()
+    assert _log_in(client, "Rachid", PASSWORD) == 303
+    cookie = client.get_cookie("ghalla_hub_session")
+    assert cookie is not None
+    thief.set_cookie("ghalla_hub_session", cookie.value)
+    assert thief.get("/").status_code == 200
+    token = _token_of(client.get("/downloads").data)
+    assert client.post("/logout", data={"form_token": token}).status_code == 303
+    assert client.get("/").status_code == thief.get("/").status_code == 302
+    assert _log_in(client, "Rachid", PASSWORD) == 303
+    assert client.get("/").status_code == 200
+    with hub_of(app).database.reading() as db:
+        kept = db.execute(select(ENDED.c.sha256)).scalars().all()
+    assert len(kept) == 1
+    assert len(kept[0]) == 64
 
 
 def test_behind_a_proxy_links_and_cookies_are_those_of_https(tmp_path: Path) -> None:

@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import pathlib
 import shutil
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -20,6 +15,7 @@ from sync import slots as steps
 from sync.bundle_reports import Reports
 from sync.slots import MAX_TRIES, Slot, Slots, Why, problem_of
 from tests.bundling import CARD, HERE, bundle, trusting
+from tests.power import Cut, Power
 
 KEY = ("advice", "souss")
 
@@ -167,47 +163,6 @@ def test_the_steps_are_pure_and_change_only_what_they_say() -> None:
     assert (fallen.active, fallen.trial, fallen.seen, fallen.refused) == (1, False, 2, {2: why})
     assert steps.failed(slot, 7, why).active == 2, "another version does not bring it down"
     assert steps.activated(fallen, 2, "b").refused == {}
-
-
-class Cut(BaseException):
-    """The power is gone: nobody catches this, and nothing is tidied up."""
-
-
-class Power:
-    """Lets some operations on files through; then everything stops."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, left: int) -> None:
-        self.left, self.off = left, False
-        self._patch = monkeypatch
-        for holder, name in (
-            (os, "fsync"),
-            (os, "replace"),
-            (pathlib.Path, "replace"),
-            (pathlib.Path, "rename"),
-            (pathlib.Path, "mkdir"),
-            (pathlib.Path, "unlink"),
-            (shutil, "rmtree"),
-        ):
-            monkeypatch.setattr(holder, name, partial(self._step, getattr(holder, name)))
-            if isinstance(holder, type):
-                real = getattr(holder, name)
-                monkeypatch.setattr(holder, name, _method(real))
-
-    def _step(self, real: Callable[..., Any], *given: Any, **more: Any) -> Any:
-        if self.off:
-            raise Cut
-        self.left -= 1
-        if self.left < 0:
-            self.off = True
-            raise Cut
-        return real(*given, **more)
-
-
-def _method(step: Callable[..., Any]) -> Callable[..., Any]:
-    def method(self: Path, *given: Any, **more: Any) -> Any:
-        return step(self, *given, **more)
-
-    return method
 
 
 def test_a_power_cut_at_every_step_leaves_the_old_version_or_the_new(

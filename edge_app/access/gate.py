@@ -238,12 +238,20 @@ class Gate:
         return not self._people.keepers()
 
     def set_up(self, code: str, name: str, lang: str, secret: str) -> Person:
-        """Make the first keeper.
+        """Make the first keeper, with the code that the node printed.
 
         Raises PersonError ``bad_code``, ``bad_name``, ``name_taken``, ``weak_passphrase``.
         """
+        right = self.codes.person_of(code, Purpose.SETUP) is not None
+        return self._first_keeper(name, lang, secret, right)
+
+    def first_keeper(self, name: str, lang: str, secret: str) -> Person:
+        """Make the first keeper of a box, on whose own Wi-Fi no code is asked; as `set_up`."""
+        return self._first_keeper(name, lang, secret, True)
+
+    def _first_keeper(self, name: str, lang: str, secret: str, may: bool) -> Person:
         with self._setup_lock:
-            if not self.needs_keeper() or self.codes.person_of(code, Purpose.SETUP) is None:
+            if not may or not self.needs_keeper():
                 raise PersonError("bad_code", "this code is wrong, used or too old")
             secrets.refuse_weak(secret, Role.KEEPER, name)
             keeper = self._people.add(name, Role.KEEPER, lang, secrets.hashed(secret))

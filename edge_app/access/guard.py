@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import cast
+from urllib.parse import urlsplit
 
 from flask import Flask, Response, abort, current_app, g, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from edge_app.access.gate import Gate, csrf_of, same
-from edge_app.access.routes import PUBLIC, ROUTES, STAFF
+from edge_app.access.nearness import is_local, is_loopback, plain_address
+from edge_app.access.routes import FIRST_RUN, PHOTOS_IN, PUBLIC, ROUTES, SECRET, STAFF
+from edge_app.appliance.layout import Layout
 from edge_app.ground import Ground
+from edge_app.https import secure_address
 from field_data.errors import PersonError
 from field_data.people import Person
 from field_data.sessions import Session
@@ -40,6 +45,18 @@ def ground() -> Ground:
 def gate() -> Gate:
     """Who is let in on this node."""
     return ground().gate
+
+
+def box() -> Layout | None:
+    """The box around this node; None where it is no box."""
+    there = cast("Ground | None", current_app.extensions.get("ghalla_ground"))
+    root = there.settings.box_root if there else ""
+    return Layout(Path(root)) if root else None
+
+
+def is_first_run() -> bool:
+    """Whether this request comes from near a box that has no keeper yet."""
+    return box() is not None and is_local(request.remote_addr) and gate().needs_keeper()
 
 
 def current_person() -> Person | None:
@@ -109,12 +126,16 @@ def with_csrf() -> bool:
 def guard() -> AnyResponse | None:
     """Refuse what the table of routes does not allow.
 
-    Raises PersonError ``login_needed`` (401, for programs), ``not_allowed``, ``stale_form`` (403).
+    Raises PersonError ``login_needed`` (401, for programs), ``not_allowed``, ``stale_form``,
+    ``needs_https`` (403), ``too_fast`` (429).
     """
     endpoint = request.endpoint
     if endpoint is None:  # no such address: 404 or 405 as always
         return None
+    _keep_pace(endpoint)
     roles = ROUTES.get(endpoint, frozenset())
+    if (endpoint in SECRET or roles) and (instead := _over_https(endpoint)):
+        return instead
     if roles is PUBLIC:
         return None
     if not roles:
@@ -128,6 +149,31 @@ def guard() -> AnyResponse | None:
     if request.method not in _SAFE and not with_csrf():
         raise PersonError("stale_form", "the form is not of this session")
     return None
+
+
+def _keep_pace(endpoint: str) -> None:
+    """Slow a telephone down that floods the queue; this machine itself is never too fast."""
+    there = cast("Ground | None", current_app.extensions.get("ghalla_ground"))
+    if there is None or request.method != "POST" or endpoint not in PHOTOS_IN:
+        return
+    address = plain_address(request.remote_addr)
+    wait_s = 0 if is_loopback(address) else there.pace.wait_s(address)
+    if wait_s:
+        raise PersonError("too_fast", "too many uploads from this address", wait_s=wait_s)
+
+
+def _over_https(endpoint: str) -> AnyResponse | None:
+    """The way to https, for what a Wi-Fi must not overhear; None where nothing is to be done."""
+    if request.is_secure or endpoint in FIRST_RUN or is_loopback(request.remote_addr):
+        return None
+    host = urlsplit(request.host_url).hostname or ""
+    there = cast("Ground | None", current_app.extensions.get("ghalla_ground"))
+    secure = secure_address(current_app, host, there.settings) if there else None
+    if secure is None:
+        return None
+    if request.method not in _SAFE or request.path.startswith("/api/"):
+        raise PersonError("needs_https", "not over plain http")
+    return redirect(secure + request.full_path.rstrip("?"), 302)
 
 
 def _ask_to_log_in() -> AnyResponse:

@@ -22,6 +22,7 @@ ROUTES: dict[str, frozenset[Role] | None] = {
     "root.start": PUBLIC,
     "api.diagnose": PUBLIC,
     "api.health": PUBLIC,
+    "api.metrics": PUBLIC,  # of the box itself only, see there
     "pages.home": PUBLIC,
     "pages.photo": PUBLIC,
     "pages.result": PUBLIC,
@@ -41,6 +42,9 @@ ROUTES: dict[str, frozenset[Role] | None] = {
     "pages.lesson": PUBLIC,
     "pages.undo": PUBLIC,
     "pages.field_yield": PUBLIC,  # behind a link that nobody guesses
+    "pages.field_week": PUBLIC,  # the same link
+    "pages.week_answer": PUBLIC,
+    "pages.week_audio": PUBLIC,
     # Coming in, with a secret or a one-time code.
     "staff.login": PUBLIC,
     "staff.setup": PUBLIC,
@@ -48,6 +52,16 @@ ROUTES: dict[str, frozenset[Role] | None] = {
     "pairing.tablet": PUBLIC,
     "pairing.authority": PUBLIC,
     "staff.trust": PUBLIC,
+    # What telephones see before they know where they are, and the box's first keeper.
+    "portal.page": PUBLIC,
+    "portal.stay": PUBLIC,
+    "first.start": PUBLIC,
+    "first.language": PUBLIC,
+    "first.place": PUBLIC,
+    "first.keeper": PUBLIC,
+    "first.wifi": KEEPER,
+    "first.hub": KEEPER,
+    "first.done": KEEPER,
     # Everybody who is logged in.
     "me.me": EVERYBODY,
     "staff.logout": EVERYBODY,
@@ -69,6 +83,8 @@ ROUTES: dict[str, frozenset[Role] | None] = {
     "staff.person_export": KEEPER,
     "staff.person_erase": KEEPER,
     "staff.audit": KEEPER,
+    "staff.support": KEEPER,
+    "staff.support_take": KEEPER,
     "staff.bundles": KEEPER,
     "staff.bundles_back": KEEPER,
     # The tablets' app: its files tell nothing, its API is for who carries a tablet.
@@ -106,6 +122,12 @@ ROUTES: dict[str, frozenset[Role] | None] = {
     "staff.yield_field": STAFF,
     "staff.yield_card": STAFF,
     "staff.yield_skill": AGRONOMISTS,
+    # What to do this week.
+    "staff.weeks": STAFF,
+    "staff.week_map": STAFF,
+    "staff.week_field": STAFF,
+    "staff.week_sheet": STAFF,
+    "staff.week_outcomes": AGRONOMISTS,
     # Reviews.
     "staff.review": STAFF,
     "staff.review_next": STAFF,
@@ -116,6 +138,13 @@ ROUTES: dict[str, frozenset[Role] | None] = {
     "staff.review_agreement": AGRONOMISTS,
     "tablet.count": TABLETS,
 }
+
+# Where anybody may send photos, each at a phone's pace.
+PHOTOS_IN = frozenset({"pages.photo", "pages.trap", "api.diagnose"})
+# Public, but a secret is typed there: over https where the node speaks it, as all behind a login.
+SECRET = frozenset({"staff.login", "staff.welcome", "pairing.tablet", "agent.app"})
+# Before any device trusts the box's certificate, on the Wi-Fi whose passphrase is on its label.
+FIRST_RUN = frozenset({"first.wifi", "first.hub", "first.done"})
 
 
 def allowed(endpoint: str, role: Role | None) -> bool:

@@ -30,6 +30,17 @@ ERRORS: dict[str, LazyString] = {
     "name_taken": _l("Somebody here has that name. Add another name to it."),
     "last_keeper": _l("This box must have a keeper. Make another person the keeper first."),
     "no_tablet_for_role": _l("Tablets are for agents and agronomists."),
+    "needs_https": _l("Open the secure address (https) of this box for that."),
+    "being_set_up": _l(
+        "Another phone is setting this box up. Wait, or pull its plug and try again."
+    ),
+    "only_near": _l("Come into the Wi-Fi of the box for that."),
+    "bad_ssid": _l("A Wi-Fi name has 1 to 32 letters; Arabic letters count twice."),
+    "bad_wifi_passphrase": _l(
+        "8 to 63 letters without accents, digits or signs: no Arabic letters."
+    ),
+    "hub_away": _l("The hub does not answer now. Go on without it, and join it later."),
+    "bad_hub": _l("Write the address of the hub, beginning with https://, and its code."),
     "unknown_person": _l("Nobody here is called like that."),
 }
 

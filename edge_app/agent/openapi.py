@@ -27,6 +27,7 @@ _REFUSED = {
     413: "Larger than is read.",
     415: "A body of a kind that is not read.",
     422: "Cannot be kept as it is: `problems` says what to mend.",
+    429: "Too many from this address: come back after `Retry-After`.",
     503: "Come back after `Retry-After`, or the keeper must act (disk full …).",
 }
 
@@ -143,7 +144,7 @@ def _diagnose() -> Json:
             _in_query("keep", {"type": "string", "enum": ["1"]}),
         ],
         "requestBody": {"required": True, "content": content},
-        "responses": _answers("Diagnosis", 400, 403, 413, 503),
+        "responses": _answers("Diagnosis", 400, 403, 413, 429, 503),
     }
     return said
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, cast
+from urllib.parse import urlsplit
 
-from flask import Blueprint, Response, jsonify, request, url_for
+from flask import Blueprint, Response, abort, current_app, jsonify, request, url_for
 
 from edge_app.answer import answer
+from edge_app.appliance.layout import release_here
 from edge_app.farmer.context import advice, node
 from edge_app.farmer.uploads import (
     FIELD,
@@ -17,7 +21,11 @@ from edge_app.farmer.uploads import (
 )
 from edge_app.i18n import request_lang
 from edge_app.languages import LANGS
+from edge_app.metrics import CONTENT_TYPE, REQUESTS, node_metrics, rendered
 from field_data.errors import PersonError
+
+if TYPE_CHECKING:
+    from edge_app.node import FarmNode
 
 blueprint = Blueprint("api", __name__)
 
@@ -49,7 +57,31 @@ def health() -> Response:
     """How every part is.  Always 200: a box with a broken part still serves."""
     parts = node().health()
     listed = [asdict(part) for part in parts]
-    return jsonify({"ok": all(part.ok for part in parts), "parts": listed})
+    said = {"ok": all(part.ok for part in parts), "parts": listed}
+    return jsonify({**said, "software": release_here()})
+
+
+@blueprint.get("/metrics")
+def metrics() -> Response:
+    """Figures for Prometheus, for programs on this machine only: 404 for everybody else.
+
+    What comes over https comes from here as well, and is anybody.
+    """
+    found = node()
+    if not from_here() or not hasattr(found, "turnstile"):
+        abort(404)
+    figures = (*node_metrics(cast("FarmNode", found)), *current_app.extensions[REQUESTS].metrics())
+    return Response(rendered(figures), content_type=CONTENT_TYPE)
+
+
+def from_here() -> bool:
+    """Whether a program on this machine asks, in plain http and by its own name."""
+    try:
+        there = ip_address(request.remote_addr or "").is_loopback
+    except ValueError:
+        return False
+    name = (urlsplit(f"//{request.host}").hostname or "").lower()
+    return there and request.scheme == "http" and name in ("127.0.0.1", "::1", "localhost")
 
 
 def _crop() -> str | None:

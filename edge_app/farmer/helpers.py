@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Flask, request, url_for
 from markupsafe import Markup, escape
 
+from edge_app import health_words
 from edge_app.advice import Texts, localise
 from edge_app.answer import candidate_name
 from edge_app.farmer import words
@@ -24,8 +25,8 @@ def init_helpers(app: Flask) -> None:
         trap_faults=words.TRAP_FAULTS,
         headings=words.HEADINGS,
         sources=words.SOURCES,
-        part_names=words.PARTS,
-        part_notes=words.PART_NOTES,
+        part_names=health_words.PARTS,
+        part_note=health_words.note,
         has_audio=_has_audio,
         local_name=_local_name,
         crop_name=_crop_name,

@@ -8,6 +8,7 @@ from flask import (
     Blueprint,
     Response,
     abort,
+    current_app,
     make_response,
     redirect,
     render_template,
@@ -18,9 +19,10 @@ from flask import (
 from flask_babel import LazyString
 from werkzeug.wrappers import Response as AnyResponse
 
+from edge_app.access.guard import is_first_run
 from edge_app.advice import Crop
 from edge_app.answer import spoken_code
-from edge_app.farmer import history, problems, traps
+from edge_app.farmer import history, my_fields, problems, traps
 from edge_app.farmer.context import advice, node
 from edge_app.farmer.uploads import (
     CONSENT_VERSION,
@@ -47,7 +49,9 @@ language_in_path(blueprint)
 
 @root.get("/")
 def start() -> AnyResponse:
-    """Go to the pages in the language of this phone."""
+    """Go to the pages in the language of this phone; on a new box, to its first keeper's."""
+    if is_first_run():
+        return redirect(url_for("first.start", lang=request_lang()))
     return redirect(url_for("pages.home", lang=request_lang()))
 
 
@@ -66,7 +70,15 @@ def home() -> str:
     with_model = node().crops_with_model()
     known = [crop for crop in advice().crops if crop.code in with_model]
     others = [crop for crop in advice().crops if crop.code not in with_model]
-    return render_template("home.html", known=known, others=others, any_crop=ANY, broken=_broken())
+    ground = current_app.extensions.get("ghalla_ground")
+    return render_template(
+        "home.html",
+        known=known,
+        others=others,
+        any_crop=ANY,
+        broken=_broken(),
+        mine=my_fields.mine(ground) if ground else [],
+    )
 
 
 @blueprint.route("/photo/<code>", methods=["GET", "POST"])

@@ -24,6 +24,10 @@ STATUSES = {
     "unknown_field": 404,
     "unknown_season": 404,
     "login_paused": 429,
+    "too_fast": 429,
+    "needs_https": 403,
+    "being_set_up": 409,
+    "only_near": 403,
     "not_a_reviewer": 403,
     "reviewed_by_you": 409,
     "reviewed_enough": 409,
@@ -55,7 +59,8 @@ def refusal(error: GhallaError) -> Response:
     """The page or JSON for ``error``; a busy node says when to come back."""
     if not isinstance(error, PersonError | BusyError):
         current_app.logger.error("%s: %s", error.code, error)
-    wait = error.retry_after_s if isinstance(error, BusyError) else None
+    wait = error.retry_after_s if isinstance(error, BusyError) else error.details.get("wait_s")
+    wait = wait if isinstance(wait, int) else None
     code = error.code if error.code in ERRORS else "keeper"
     response = _say(status_of(error), code, wait)
     if wait is not None:

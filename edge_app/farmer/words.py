@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from flask_babel import LazyString
 from flask_babel import lazy_gettext as _l
 
-from edge_app.uplink_words import KEEPER_MUST, PART, STOPPED
 from field_data.types import HEALTHY, Diagnosis, PhotoFault, Status
 
 ERRORS: dict[str, LazyString] = {
@@ -22,6 +21,7 @@ ERRORS: dict[str, LazyString] = {
     "unknown_crop": _l("We do not know this crop. Choose another, or \u201cI don't know\u201d."),
     "unknown_lang": _l("We do not know this language."),
     "busy": _l("Many people are asking now. Nothing is lost: wait a little and send again."),
+    "too_fast": _l("This phone sends very many photos. Wait a little, then send again."),
     "photos_full": _l("The memory of this box is full. Tell the person who looks after it."),
     "disk_full": _l("The memory of this box is full. Tell the person who looks after it."),
     "keeper": _l("This box has a problem. Tell the person who looks after it."),
@@ -97,30 +97,6 @@ SECTIONS: dict[str, LazyString] = {
 
 # A condition that this node was taught; the texts are those of the macro ``local_mark``.
 LOCAL_MARK = ("local, %(num)s photo", "local, %(num)s photos")
-
-PARTS: dict[str, LazyString] = {
-    "store": _l("Memory of answers"),
-    "model": _l("Plant doctor (model)"),
-    "traps": _l("Trap counter (model)"),
-    "advice": _l("Advice cards"),
-    "update": _l("New version of the plant doctor"),
-    "disk": _l("Free space"),
-    "audit": _l("Audit log"),
-    "satellite": _l("Satellite pictures"),
-    "weather": _l("Weather"),
-    "forms": _l("Forms for field visits"),
-    "hub": PART,
-    "clock": _l("Clock"),
-    "languages": _l("Languages and letters"),
-}
-
-PART_NOTES: dict[str, LazyString] = {
-    **{f"hub_{code}": STOPPED[code] for code in KEEPER_MUST},
-    "pictures_old": _l("No new satellite picture has come for two months."),
-    "model_rolled_back": _l(
-        "A new version did not work on this box and was switched off. The one before it answers."
-    ),
-}
 
 SOURCES: dict[str, LazyString] = {
     "general plant-protection literature": _l("general plant-protection literature"),

@@ -17,4 +17,4 @@ def field_yield(token: str) -> str:
     field = ground().registry.field(id) if id else None
     if field is None:
         raise PersonError("unknown_field", "no field behind that link")
-    return render_template("yield.html", field=field, view=yield_view(ground(), field))
+    return render_template("yield.html", field=field, view=yield_view(ground(), field), token=token)

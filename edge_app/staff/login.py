@@ -75,7 +75,7 @@ def setup() -> AnyResponse:
         return page("staff/setup.html")
     form = request.form
     try:
-        _refuse_unlike(form.get("secret", ""), form.get("again", ""))
+        refuse_unlike(form.get("secret", ""), form.get("again", ""))
         name, code = form.get("name", ""), form.get("code", "")
         keeper = gate().set_up(code, name, request_lang(), form.get("secret", ""))
     except (PersonError, BusyError) as error:
@@ -93,14 +93,15 @@ def welcome(code: str) -> AnyResponse:
     if request.method == "GET":
         return page("staff/welcome.html", invited=person)
     try:
-        _refuse_unlike(request.form.get("secret", ""), request.form.get("again", ""))
+        refuse_unlike(request.form.get("secret", ""), request.form.get("again", ""))
         gate().accept(code, request.form.get("secret", ""))
     except (PersonError, BusyError) as error:
         return page("staff/welcome.html", error, invited=person)
     return _come_in(person)
 
 
-def _refuse_unlike(secret: str, again: str) -> None:
+def refuse_unlike(secret: str, again: str) -> None:
+    """Raise PersonError ``not_twice`` unless a new secret was written twice the same."""
     if secret != again:
         raise PersonError("not_twice", "the two are not the same")
 

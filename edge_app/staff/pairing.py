@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlsplit
 
 from flask import Blueprint, abort, current_app, make_response, redirect, request, url_for
@@ -10,7 +11,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from edge_app.access.guard import gate, ground, let_in, must_know, the_person
 from edge_app.access.limits import PAIRING_S, ROLES_WITH_TABLET
-from edge_app.https import tls_files
+from edge_app.https import secure_address, tls_files
 from edge_app.staff.blueprint import blueprint as staff
 from edge_app.staff.page import page
 from edge_app.staff.qr import qr
@@ -69,19 +70,33 @@ def _trust_address(person: Person) -> str | None:
 def _tablet_address() -> str:
     """Where tablets reach this node: over https where it is served, else as this page was."""
     settings = ground().settings
-    if settings.tablet_url or tls_files(current_app) is None:
-        return (settings.tablet_url or request.host_url).rstrip("/")
     host = urlsplit(request.host_url).hostname or ""
-    return f"https://{f'[{host}]' if ':' in host else host}:{settings.https_port}"
+    secure = secure_address(current_app, host, settings)
+    return secure or (settings.tablet_url or request.host_url).rstrip("/")
 
 
 @staff.get("/tablet")
 def trust() -> AnyResponse:
-    """How a tablet comes to trust this node, before it is paired."""
+    """How a device comes to trust this node, before it is paired; its own way is open."""
     from edge_app.tls_keys import fingerprint
 
     files = tls_files(current_app)
-    return page("staff/trust.html", fingerprint=fingerprint(files) if files else None)
+    return page(
+        "staff/trust.html",
+        fingerprint=fingerprint(files) if files else None,
+        system=_system(request.user_agent.string),
+        secure=_tablet_address() + url_for("staff.trust"),
+    )
+
+
+def _system(agent: str) -> str:
+    """Which steps are for this browser; newer ones call every Android 10, so that tells nothing."""
+    if "Firefox" in agent:
+        return "firefox"
+    old = re.search(r"Android ([4-9])\b", agent)
+    systems = {"Samsung": "samsung", "Android": "old" if old else "android", "iPhone": "ios",
+               "iPad": "ios", "Windows": "windows"}  # fmt: skip
+    return next((system for name, system in systems.items() if name in agent), "android")
 
 
 @blueprint.get("/ghalla-ca.crt")

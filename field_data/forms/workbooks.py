@@ -6,9 +6,11 @@ Both are loaded only here and only when asked for: ``pip install ghalla[xlsform]
 from __future__ import annotations
 
 import re
+import struct
 import warnings
 import xml.etree.ElementTree as ET
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
@@ -82,7 +84,9 @@ def refuse_hostile(data: bytes) -> None:
             _weigh(parts)
             for part in parts.infolist():
                 _look_at(part.filename, parts.read(part))
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, OSError) as error:
+    # What zipfile lets through of damaged archives, zlib's own errors among it.
+    except (zipfile.BadZipFile, zlib.error, struct.error, LookupError, RuntimeError, EOFError,
+            OSError) as error:  # fmt: skip
         raise _bad(f"no .xlsx file ({error})") from error
     except (ET.ParseError, ValueError) as error:
         raise _bad(str(error)) from error

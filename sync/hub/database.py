@@ -126,7 +126,8 @@ def _engine(url: str) -> Engine:
 
 def _sqlite_connected(connection: Any, _: object) -> None:
     connection.isolation_level = None  # the driver's own BEGIN comes too late
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    # secure_delete: what was erased is overwritten.
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 

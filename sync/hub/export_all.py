@@ -32,7 +32,16 @@ from sync.hub.tables import METADATA, NODES, PHOTOS
 # What is not written out: secrets, and what is on its way or only of use to this very hub.
 # Bundles are with their publishers, who offer them at another hub again.
 LEFT = frozenset(
-    {"hub", "enrolments", "hub_tokens", "hub_pauses", "photo_parts", "doomed", BUNDLES.name}
+    {
+        "hub",
+        "enrolments",
+        "hub_tokens",
+        "hub_ended_sessions",
+        "hub_pauses",
+        "photo_parts",
+        "doomed",
+        BUNDLES.name,
+    }
 )
 _HIDDEN: Mapping[Table, frozenset[str]] = {PEOPLE: frozenset({"secret"})}
 _SUMS = "SHA256SUMS"

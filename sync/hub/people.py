@@ -9,6 +9,7 @@ import hashlib
 import secrets as random
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +23,7 @@ from field_data.people import MOST_NAME_LETTERS, name_key
 from sync.hub import people_secrets
 from sync.hub.database import Database
 from sync.hub.people_grants import Grant, Role
-from sync.hub.people_tables import AUDIT, GRANTS, PAUSES, PEOPLE, TOKENS
+from sync.hub.people_tables import AUDIT, ENDED, GRANTS, PAUSES, PEOPLE, TOKENS
 
 TOKEN_DAYS = 365
 _DAY_S = 86_400.0
@@ -222,6 +223,21 @@ class People:
         db.execute(delete(PAUSES).where(PAUSES.c.key == key))
         hub = PAUSES.c.key == _HUB
         db.execute(update(PAUSES).where(hub).values(wrong=PAUSES.c.wrong - 1))
+
+    def end_session(self, session: str, until_s: float) -> None:
+        """Let nobody in by that session any more, which would have ended at ``until_s``; the word
+        is its secret, of which the SHA-256 is kept."""
+        row = {"sha256": hashlib.sha256(session.encode()).hexdigest(), "until_s": until_s}
+        with self._database.writing() as db:
+            db.execute(delete(ENDED).where(ENDED.c.until_s < self._clock()))
+        with suppress(IntegrityError), self._database.writing() as db:  # ended twice: it has ended
+            db.execute(insert(ENDED).values(row))
+
+    def has_ended(self, session: str) -> bool:
+        """Whether somebody logged out of that session."""
+        here = ENDED.c.sha256 == hashlib.sha256(session.encode()).hexdigest()
+        with self._database.reading() as db:
+            return db.execute(select(ENDED.c.sha256).where(here)).one_or_none() is not None
 
     # --- what was done -----------------------------------------------------------------------
 

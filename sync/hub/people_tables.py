@@ -40,6 +40,15 @@ TOKENS = Table(
     Column("revoked_s", Float),
 )
 
+# Sessions that were logged out: a copy of their cookie opens nothing.  `until_s` is when they would
+# have ended by themselves, after which the row may go.
+ENDED = Table(
+    "hub_ended_sessions",
+    METADATA,
+    Column("sha256", String(64), primary_key=True),
+    Column("until_s", Float, nullable=False),
+)
+
 # Wrong passwords, by the SHA-256 of what was tried as a name, and for the whole hub.
 PAUSES = Table(
     "hub_pauses",

@@ -60,11 +60,20 @@ def people() -> People:
 def let_in(person: HubPerson) -> None:
     """Begin a session; whatever the cookie held before is gone."""
     session.clear()
-    session.update(person=person.id, mark=person.mark, at=time.time(), form=secrets.token_hex(16))
+    session.update(
+        person=person.id,
+        mark=person.mark,
+        at=time.time(),
+        form=secrets.token_hex(16),
+        id=secrets.token_hex(16),
+    )
 
 
 def let_out() -> None:
-    """End the session."""
+    """End the session, also for who copied its cookie."""
+    id, at = session.get("id"), session.get("at")
+    if isinstance(id, str) and isinstance(at, float):
+        people().end_session(id, at + _SESSION_S)
     session.clear()
 
 
@@ -88,6 +97,9 @@ def _by_token() -> Viewer | None:
 def _by_session() -> Viewer | None:
     at, id, mark = session.get("at"), session.get("person"), session.get("mark")
     if not isinstance(at, float) or not 0 <= time.time() - at < _SESSION_S or not id:
+        return None
+    name = session.get("id")
+    if not isinstance(name, str) or people().has_ended(name):
         return None
     person = people().by_id(id)
     if person is None or not hmac.compare_digest(person.mark, str(mark)):

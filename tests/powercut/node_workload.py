@@ -40,7 +40,7 @@ class _ToldLine(BadLine):
 
 
 @contextmanager
-def _hub_like(first: Path) -> Iterator[tuple[HubView, _ToldLine]]:
+def hub_like(first: Path) -> Iterator[tuple[HubView, _ToldLine]]:
     """A hub in the state of ``first``, not on the disk that is cut."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "hub"
@@ -68,7 +68,7 @@ class NodeSends:
 
     def prepare(self, home: Path) -> None:
         """A node that a hub let in, and the hub as it was then."""
-        with _hub_like(home / "hub at first") as (_, line):
+        with hub_like(home / "hub at first") as (_, line):
             box = Box(home / "node", 1)
             Courier(box, line).enrol(hub_of(line.app))
             box.consent(box.farmers[0], "photos", True)
@@ -81,9 +81,9 @@ class NodeSends:
 
     def run(self, home: Path, mark: Mark) -> None:
         """Record and send in turn."""
-        told = _told(home)
+        told = told_folder(home)
         told.mkdir()
-        with _hub_like(home / "hub at first") as (_, line):
+        with hub_like(home / "hub at first") as (_, line):
             box = Box(home / "node", seed=2)
             courier = Courier(box, line)
 
@@ -103,9 +103,9 @@ class NodeSends:
     def check(self, home: Path, said: Said, verdict: Verdict) -> None:
         """The node has what it acknowledged; once it has sent the rest, the hub has all of it."""
         numbers = [int(word.split()[1]) for word in said.done if word.startswith("asked ")]
-        with _hub_like(home / "hub at first") as (view, line):
+        with hub_like(home / "hub at first") as (view, line):
             for number in range(max(numbers, default=-1) + 1):
-                line.exchange(_asked(_told(home) / f"{number:05}"))
+                line.exchange(asked_in(told_folder(home) / f"{number:05}"))
             box = Box(home / "node", seed=3)
             for word in said.done:
                 if word.startswith("event "):
@@ -132,11 +132,11 @@ class NodeSends:
                 verdict.want(f"photo of {event.seq} at the hub", arrived)
 
 
-def _told(home: Path) -> Path:
+def told_folder(home: Path) -> Path:
     """Beside the disks, where no power fails."""
     return home.parents[1] / "told"
 
 
-def _asked(path: Path) -> Asked:
+def asked_in(path: Path) -> Asked:
     plain = json.loads(path.read_text())
     return Asked(**{**plain, "body": b64decode(plain["body"])})
