@@ -67,19 +67,22 @@ def _known(value: object) -> bool:
 
 
 def _urgency(one: ModelOutlook, days: int) -> Urgency:
-    """By how soon; what was seen here, or is about, is one step more urgent."""
-    base = Urgency.NOW if days <= 1 else Urgency.SOON if days <= 3 else Urgency.WEEK
-    return min(Urgency.NOW, Urgency(base + 1)) if one.seen_here or one.diagnoses else base
+    """By how soon; only what was seen here, or is about, must be looked for at once."""
+    near = days <= 3
+    if one.seen_here or one.diagnoses:
+        return Urgency.NOW if near else Urgency.SOON
+    return Urgency.SOON if near else Urgency.WEEK
 
 
 def _stage(told: RiskOutlook, one: ModelOutlook, today: int) -> AdviceItem | None:
     """The next stage to look for whose dates touch the week that begins today."""
     for each in one.stages:
-        if not each.stage.scout or each.low is None or each.low > today + WEEK:
-            continue
-        high = each.high if each.high is not None else each.low + WIDEST_DAYS + 1
-        middle = each.day if each.day is not None else high
-        if high < today or high - each.low > WIDEST_DAYS:
+        if not each.stage.scout or each.low is None or each.day is None:
+            continue  # not before the last day that is known
+        # Where the end lies beyond the days known it is as far off as the beginning.
+        middle = each.day
+        high = each.high if each.high is not None else 2 * middle - each.low
+        if each.low > today + WEEK or high < today or high - each.low > WIDEST_DAYS:
             continue
         how = one.beginning.how if one.beginning else ""
         sure = how in ("trap", "sighting")

@@ -1,4 +1,4 @@
-"""Before each start of the node, see `releases.begin`: ``python -I -m edge_app.appliance.begin``."""
+"""Before each start of the node: ``python -I -m edge_app.appliance.begin`` (`releases.begin`)."""
 
 from __future__ import annotations
 

@@ -1,8 +1,13 @@
-"""The models as tables for people: what they compute with, where it comes from, who reviewed it."""
+"""The models as tables for people: what they compute with, where it comes from, who reviewed it.
+
+``python -m models.risks.tables docs/pests-to-come.md`` writes them into the documentation again.
+"""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from models.risks.definition import HumidDays, RainEvent, RiskModel, Seen, WetSpell
 
@@ -64,3 +69,19 @@ def sources_table(models: Sequence[RiskModel]) -> str:
             text = f"[{each.text}]({each.url})" if each.url else each.text
             rows.append(f"| `{model.id}` | {text} | {_SEEN[each.seen]} |")
     return "\n".join(rows)
+
+
+def renewed(text: str, models: Sequence[RiskModel]) -> str:
+    """A document with the tables between its marks written again."""
+    for mark, table in (("models", models_table(models)), ("sources", sources_table(models))):
+        before, _, rest = text.partition(f"<!-- {mark} -->\n")
+        _, _, after = rest.partition(f"<!-- end of {mark} -->")
+        text = f"{before}<!-- {mark} -->\n{table}\n<!-- end of {mark} -->{after}"
+    return text
+
+
+if __name__ == "__main__":
+    from models.risks.loading import shipped_models
+
+    document = Path(sys.argv[1])
+    document.write_text(renewed(document.read_text(), shipped_models()))
