@@ -9,6 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from edge_app.home import open_ground
@@ -20,7 +21,7 @@ from field_data.events import Draft, Kind
 from field_data.geometry import outline
 from field_data.ids import new_id
 from field_data.types import Field, Instant, Trust
-from field_data.weather import DayWeather, Origin, StepWeather, Weather, WeatherPlace
+from field_data.weather import DAY_FIGURES, DayWeather, Origin, StepWeather, Weather, WeatherPlace
 from sat_ingest.weather.archive import ARCHIVE, WeatherArchive
 from tests.skies import square
 
@@ -109,3 +110,54 @@ def test_the_most_trusted_figure_of_a_day_counts(farm: Farm) -> None:
     assert told.weather.days[2].origin is Origin.OBSERVED  # the gauge says nothing of warmth
     assert 3 < told.distance_km < 6
     assert told.issued_days_ago == 0
+
+
+def test_an_old_forecast_is_said_and_a_dead_one_is_not_used(farm: Farm) -> None:
+    assert DAY_FIGURES[:3] == ("tmin_c", "tmax_c", "rain_mm")
+    farm.archive.put(forecast(T - 12))
+    past = np.full((800, len(DAY_FIGURES)), np.nan)
+    past[:, :3] = 8.0, 20.0, 2.0
+    farm.archive.put_days(PLACE, Origin.REANALYSIS, T - 812, past)
+    states = []
+    for age in (3, 4, 7, 8):
+        told = farm.desk.of(farm.field, date.fromordinal(TODAY.toordinal() - 12 + age),
+                            past_days=0, ahead_days=1)  # fmt: skip
+        assert told.weather is not None
+        states.append((told.state, told.weather.days[0].rain_origin))
+    assert states == [
+        (State.FRESH, Origin.FORECAST),
+        (State.OLD, Origin.FORECAST),
+        (State.OLD, Origin.FORECAST),
+        (State.CLIMATOLOGY, Origin.CLIMATOLOGY),
+    ]
+    assert told.climatology_years >= 2
+    assert told.weather is not None
+    assert told.weather.days[0].rain_mm == pytest.approx(2.0, abs=0.1)
+
+
+def test_only_what_was_known_on_the_day_is_looked_at(farm: Farm) -> None:
+    farm.archive.put(forecast(T - 2, rain=1.0))
+    farm.archive.put(forecast(T, rain=7.0))
+    farm.archive.put(Weather(PLACE, (day(T - 1, Origin.OBSERVED, 30.0),)))
+    yesterday = date.fromordinal(TODAY.toordinal() - 1)
+    for as_of, rain in ((yesterday, 1.0), (TODAY, 7.0)):
+        told = farm.desk.of(farm.field, as_of, past_days=0, ahead_days=0)
+        assert told.weather is not None
+        assert told.weather.column("rain_mm") == (rain,)
+
+
+def test_without_a_place_or_a_day_it_says_so(farm: Farm) -> None:
+    assert farm.desk.of(farm.field, TODAY).state is State.NONE
+    far = WeatherPlace("N35.0W002.0", "", 35.0, -2.0, 100.0)
+    farm.archive.put(Weather(far, (day(T - 1, Origin.OBSERVED, 1.0),)))
+    assert farm.desk.of(farm.field, TODAY).state is State.NONE
+    assert farm.desk.of(farm.field, date(1970, 1, 2)).state is State.NO_DAY
+
+
+def test_the_revision_changes_with_the_archive_and_with_what_people_say(farm: Farm) -> None:
+    seen = {farm.desk.revision()}
+    farm.archive.put(forecast(T))
+    seen.add(farm.desk.revision())
+    farm.say({"day": TODAY.isoformat(), "rain": 1.0, "days": 1})
+    seen.add(farm.desk.revision())
+    assert len(seen) == 3
