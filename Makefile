@@ -13,6 +13,11 @@
 # make release [OUT=DIR] [KEY=FILE]  the USB folder from which a box is installed
 # make test-appliance  a box from nothing: install, cuts, uninstall (root)
 # make test-arm64  the same folder on arm64 by qemu, answers beside amd64's (root)
+# make test-faults  twelve faults on a serving node (root)
+# make soak         fifty phones for three days, in minutes
+# make test-memory  a node under limits of memory (root, cgroup v1)
+# make test-day     500 power cuts of a node's day (root)
+# make test-updates 100 releases of Ghalla on a small box while the power fails
 # make guide        the keeper's one page as PDF
 # make fuzz [CASES=…]   hostile bytes for every parser
 # make sbom         docs/security/sbom.cdx.json, what a node is made of
@@ -40,7 +45,8 @@ WEB_SOURCES := package.json package-lock.json edge_app/webassets.py \
 
 .PHONY: run test lint bench bench-models bench-store bench-sat bench-sync bench-tablet bench-yield demo-sync \
 	test-histories test-powercut web train-leaf train-trap train-yield fuzz sbom audit \
-	bench-water release usb-test test-appliance test-arm64 guide clean
+	bench-water release usb-test test-appliance test-arm64 test-faults soak \
+	test-memory test-day test-updates guide clean
 
 run: $(VENV)/.web
 	$(BIN)/ghalla serve --home $(HOME_DIR) --host $(HOST) --port $(PORT)
@@ -111,6 +117,21 @@ test-appliance: usb-test
 # Needs root, mmdebstrap, iproute2 and qemu-user-static (binfmt).
 test-arm64: usb-test
 	$(BIN)/python -m tests.journeys.arm64 --release .build/usb-test
+
+test-faults: $(VENV)/.test $(VENV)/.web
+	$(BIN)/python -m tests.journeys.faults --out docs/faults.md
+
+soak: $(VENV)/.test $(VENV)/.web
+	$(BIN)/python -m tests.journeys.soak
+
+test-memory: $(VENV)/.test $(VENV)/.web
+	$(BIN)/python -m tests.journeys.memory_ladder
+
+test-day: $(VENV)/.test $(VENV)/.web
+	$(BIN)/python -m tests.powercut --workload day --cuts 500 --seed 9
+
+test-updates: $(VENV)/.test
+	$(BIN)/python -m tests.journeys.updates --updates 100
 
 guide: $(VENV)/.webtest
 	$(BIN)/python deploy/guide.py

@@ -16,15 +16,17 @@ advice card) and ``form`` (in which to write down what was seen).  No item has a
   (keys of the form, joined by commas), days_ago (-1: never).
 
 Common evidence: weather_state, diagnoses_21d (reviewed ones of this pest on the node).  No item is
-surer than ``medium``: no model is reviewed by an agronomist yet.
+surer than ``medium``: no model is reviewed by an agronomist yet; one whose numbers nobody saw in a
+source, or whose count begins with a date, is ``low``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from edge_app.field_signs import Sighting, Signs, days_seen, reviewed_sightings, signs_of
 from edge_app.risk_items import items_of
@@ -33,10 +35,10 @@ from edge_app.weather_desk import State as WeatherState
 from field_data.days import date_of, day_of
 from field_data.events import EventLog, Kind
 from field_data.registry import Registry
-from field_data.review_desk import ReviewDesk
+from field_data.reviews import Case
 from field_data.season_advice import AdviceItem
 from field_data.types import Field, Season
-from field_data.weather import Weather
+from field_data.weather import DayWeather, Origin, Weather
 
 if TYPE_CHECKING:
     from edge_app.weather_desk import FieldWeather, WeatherDesk
@@ -47,6 +49,13 @@ PAST_DAYS, AHEAD_DAYS = 400, 45
 WEEK = 7
 # How long a sighting speaks of what may come next.
 RECENT_DAYS = 21
+
+
+class Reviews(Protocol):
+    """Who knows what people made of photos: `field_data.review_desk.ReviewDesk`."""
+
+    def cases(self) -> Iterable[Case]:
+        """Every diagnosis with its reviews."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +77,7 @@ class FieldRisks:
         self,
         registry: Registry,
         events: EventLog,
-        reviews: ReviewDesk | None,
+        reviews: Reviews | None,
         desk: WeatherDesk,
         models: Sequence[RiskModel] | None = None,
     ) -> None:
@@ -166,5 +175,13 @@ def _infection(told: ModelOutlook, known: _Known) -> ModelOutlook:
     if rule is None:
         return told
     first = known.today - told.model.signs_days[1] - 1
-    days = [each for each in known.weather.days if first <= each.day <= known.today + WEEK]
+    span = [each for each in known.weather.days if first <= each.day <= known.today + WEEK]
+    days = [_real(each) for each in span]
     return told.but(risk=risk_by_day(rule, air_of(days, known.weather.steps)))
+
+
+def _real(day: DayWeather) -> DayWeather:
+    """Without what is only usual: the mean of many years rains a little every day."""
+    if day.origin is Origin.CLIMATOLOGY:
+        return DayWeather(day.day)
+    return replace(day, rain_mm=math.nan) if day.rain_origin is Origin.CLIMATOLOGY else day

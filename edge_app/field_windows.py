@@ -53,6 +53,8 @@ SPRAY_DAYS = 5
 ALERT_DAYS = 7
 # A season that nobody closed is over after so many days: no crop of the calendar stands longer.
 LONGEST_SEASON = 300
+# So long after a harvest the same crop is not ripe again.
+CUT_DAYS = 150
 
 
 # The folder of a home in which people keep calendars of their own.
@@ -179,17 +181,22 @@ class FieldWindows:
             return told
         sow, cut = rule_for(zone.sow, told.crop), rule_for(zone.harvest, told.crop)
         weather = told.sky.weather
-        if told.standing and cut and weather:
-            return replace(told, harvest=harvesting(cut, weather, today, work_rules().harvest))
+        if cut and weather and not self._cut_lately(told):
+            told = replace(told, harvest=harvesting(cut, weather, today, work_rules().harvest))
         if sow and not self._sown_lately(told):
             water = self._soil(told)
             return replace(told, sow=sowing(sow, weather, today, water))
         return told
 
     def _sown_lately(self, told: WindowsOutlook) -> bool:
-        """Whether the crop of this season is in the ground already, or has just been cut."""
+        """Whether the crop of this season is in the ground already."""
         season = self._registry.season_on(told.field.id, told.as_of)
         return _stands(season, told.as_of) and season is not None and season.sown is not None
+
+    def _cut_lately(self, told: WindowsOutlook) -> bool:
+        """Whether this year's crop is in already."""
+        cut = [each.harvested for each in self._registry.seasons(told.field.id) if each.harvested]
+        return any(0 <= (told.as_of - day).days <= CUT_DAYS for day in cut)
 
     def _soil(self, told: WindowsOutlook) -> float:
         """The share of the water that plants can take which is there; NaN where nobody knows."""

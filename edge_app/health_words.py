@@ -44,6 +44,7 @@ _UPDATE = _l("It was written by a newer Ghalla. Update this box.")
 _SKY_DAMAGED = _l(
     "The file of the satellite pictures is damaged. Bring the pictures again; the rest works on."
 )
+_WEATHER_DAMAGED = _l("The file of the weather is damaged. Bring the weather again.")
 _CONTENT = _l(
     "A card cannot be read. Go back to the version before, on the page of what came down."
 )
@@ -112,6 +113,10 @@ NOTES: dict[str, LazyString] = {
     "archive_newer": _UPDATE,
     "archive_full": _FULL,
     "pictures_old": _l("No new satellite picture has come for two months."),
+    "no_weather": _l("No weather has come yet. Connect the box, or bring weather on a USB stick."),
+    "weather_old": _l(
+        "The forecast is too old to be used. Connect the box, or bring weather on a USB stick."
+    ),
     "hub_silent": _l(
         "The hub has not been heard for a month. Look at the link, or carry what waits on a USB "
         "stick: ghalla sync usb."
@@ -144,6 +149,9 @@ NOTES: dict[str, LazyString] = {
 _OF_PART: dict[tuple[str, str], LazyString] = {
     ("satellite", "store_damaged"): _SKY_DAMAGED,
     ("satellite", "store_failed"): _SKY_DAMAGED,
+    ("weather", "store_damaged"): _WEATHER_DAMAGED,
+    ("weather", "store_failed"): _WEATHER_DAMAGED,
+    ("weather", "archive_damaged"): _WEATHER_DAMAGED,
 }
 # For a code that no sentence of its own was written for, of bundles and of what is to come.
 OTHER = _l("Something is wrong with this part. Make a support file and send it to who helps you.")

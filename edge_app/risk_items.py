@@ -62,6 +62,11 @@ def _item(
     )
 
 
+def _sure(one: ModelOutlook, fair: bool) -> Confidence:
+    """Never surer than the model's numbers: what nobody saw in a source is weak."""
+    return Confidence.MEDIUM if fair and one.model.checked() == "seen" else Confidence.LOW
+
+
 def _known(value: object) -> bool:
     return not (isinstance(value, float) and math.isnan(value))
 
@@ -94,7 +99,7 @@ def _stage(told: RiskOutlook, one: ModelOutlook, today: int) -> AdviceItem | Non
             max(today, each.low),
             min(high, today + 2 * WEEK),
             urgency=_urgency(one, abs(middle - today)),
-            confidence=Confidence.MEDIUM if sure else Confidence.LOW,
+            confidence=_sure(one, sure),
             facts={"stage": each.stage.id, "generation": each.generation, "how": how},
             evidence={
                 "warmth_dd": round(one.warmth_dd, 1),
@@ -166,7 +171,7 @@ def _infection(told: RiskOutlook, one: ModelOutlook, today: int) -> AdviceItem |
         max(today, span[0]),
         span[1],
         urgency=_urgency(one, max(0, span[0] - today)),
-        confidence=Confidence.MEDIUM if cause.basis == "steps" else Confidence.LOW,
+        confidence=_sure(one, cause.basis == "steps"),
         facts={"phase": phase, "basis": str(cause.basis), "seen": int(bool(one.seen_here))},
         evidence={
             "share": round(cause.share, 2),

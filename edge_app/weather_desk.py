@@ -29,7 +29,16 @@ from field_data.types import Field, Instant
 from field_data.weather import DayWeather, Origin, StepWeather, Weather, WeatherPlace
 from sat_ingest.weather.archive import ARCHIVE, PAST, WeatherArchive
 from sat_ingest.weather.climate import Climate, climate_of
-from sat_ingest.weather.merging import ORIGINS, RAIN, bridge, days_of, merged, shifted, straighten
+from sat_ingest.weather.merging import (
+    CHANCE,
+    ORIGINS,
+    RAIN,
+    bridge,
+    days_of,
+    merged,
+    shifted,
+    straighten,
+)
 from sat_ingest.weather.quanta import Floats, table_of
 
 DAY_S = 86_400
@@ -227,6 +236,7 @@ def _days(
     bridge(figures, whence)
     missing = int(np.isnan(figures[past, RAIN]).sum())
     usual = climate.days(first, last)
+    usual[past, CHANCE] = np.nan  # of a day that is over there is no chance any more
     holes = np.isnan(figures) & ~np.isnan(usual)
     figures[holes] = usual[holes]
     whence[holes] = ORIGINS.index(Origin.CLIMATOLOGY)

@@ -214,19 +214,18 @@ def test_what_was_cut_or_changed_is_refused_and_leaves_nothing(
 @pytest.mark.parametrize(
     "member",
     [
-        tarfile.TarInfo("../outside"),
-        tarfile.TarInfo("/etc/outside"),
-        tarfile.TarInfo("a/../../outside"),
-        tarfile.TarInfo("a//b"),
+        "../outside",
+        "/etc/outside",
+        "a/../../outside",
+        "a//b",
         "link",
         "device",
     ],
-    ids=str,
 )
 def test_a_member_with_no_place_in_a_home_is_refused_though_rightly_sealed(
-    tmp_path: Path, cheap: None, member: Any
+    tmp_path: Path, cheap: None, member: str
 ) -> None:
-    info = member if isinstance(member, tarfile.TarInfo) else tarfile.TarInfo("store.sqlite")
+    info = tarfile.TarInfo("store.sqlite" if member in {"link", "device"} else member)
     if member == "link":
         info.type, info.linkname = tarfile.SYMTYPE, "/etc/passwd"
     if member == "device":

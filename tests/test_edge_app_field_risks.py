@@ -21,12 +21,16 @@ from edge_app.node import init_home
 from edge_app.risk_outlook import State
 from edge_app.weather_desk import WeatherDesk
 from field_data.days import day_of
+from field_data.errors import KeeperError
 from field_data.events import Draft, Kind
 from field_data.geometry import outline
 from field_data.ids import new_id
+from field_data.reviews import Case, Review, Verdict
 from field_data.season_advice import AdviceItem, Confidence, Urgency
-from field_data.types import Field, Instant, Trust
+from field_data.types import Diagnosis, Field, Instant, Status, Timing, Trust
 from field_data.weather import DayWeather, Origin, Weather, WeatherPlace
+from models.risks import calendars
+from models.risks.loading import shipped_models
 from sat_ingest.weather.archive import ARCHIVE, WeatherArchive
 from tests.skies import square
 from tests.skies_of_days import steps
@@ -171,6 +175,45 @@ def test_the_first_good_hours_for_spraying_are_given_with_bees_in_mind(farm: Far
     assert (told.facts["from_hour"], told.facts["to_hour"]) == (7, 10)
 
 
+def test_what_is_usual_infects_nothing(farm: Farm) -> None:
+    risks = FieldRisks(farm.ground.registry, farm.ground.events, None, farm.desk)
+    told = risks.of(farm.field("SOLTU"), TODAY + timedelta(days=15))
+    assert told.weather_state == "climatology"
+    ahead = [each.level for each in told.models[0].risk if each.day >= T + 15]
+    assert {str(level.name) for level in ahead} == {"UNKNOWN"}
+
+
+def test_a_model_from_memory_is_never_fair(farm: Farm) -> None:
+    olive = farm.field("OLVEU")
+    farm.say(olive, "trap_reading", 5, trap="fruit_fly", days=7, count=9, pest="DACUOL")
+    model = next(each for each in shipped_models() if each.id == "olive_fly")
+    told = FieldRisks(
+        farm.ground.registry, farm.ground.events, None, farm.desk,
+        [replace(model, months=tuple(range(1, 13)))],
+    )  # fmt: skip
+    stage = one(list(told.items(olive, TODAY)), "scout_stage")
+    assert stage.facts["how"] == "trap"
+    assert stage.confidence is Confidence.LOW
+
+
+def test_reviewed_diagnoses_of_the_pest_make_it_urgent(farm: Farm) -> None:
+    at = Instant((T - 4) * 86_400.0, Trust.NTP)
+    label = ("SOLTU", "PHYTIN")
+    made = Diagnosis("d1", at, Status.UNCERTAIN, "SOLTU", (), False, None, (), Timing(0, 0, 0))
+    word = Review("r1", "d1", "agent", at, Verdict.CORRECT, label, 1, True)
+    unsure = Review("r2", "d2", "agent", at, Verdict.CANNOT_TELL, None, 1, True)
+    cases = [Case(made, False, (word,)), Case(replace(made, id="d2"), False, (unsure,))]
+
+    class Desk:
+        def cases(self) -> list[Case]:
+            return cases
+
+    risks = FieldRisks(farm.ground.registry, farm.ground.events, Desk(), farm.desk)
+    told = one(list(risks.items(farm.field("SOLTU"), TODAY)), "scout_risk")
+    assert told.evidence["diagnoses_21d"] == 1
+    assert told.urgency is Urgency.NOW
+
+
 def test_an_old_forecast_is_said_and_a_dead_one_gives_no_hours(farm: Farm) -> None:
     field = farm.field("SOLTU")
     old = farm.windows(field, TODAY + timedelta(days=5))
@@ -206,6 +249,29 @@ def test_wheat_waits_for_rain_in_autumn_unless_the_soil_is_wet(farm: Farm) -> No
     assert wet.confidence is Confidence.MEDIUM
     farm.ground.registry.add_season("agent", wheat.id, "TRZAX", sown=date(2025, 11, 5))
     assert not [item for item in farm.windows(wheat, autumn) if item.code.startswith("sow")]
+
+
+def test_ripe_wheat_is_told_of_dry_days_until_it_is_cut(farm: Farm) -> None:
+    # The zone of the test's days: April is harvest in the south alone, so the calendar is our own.
+    own = farm.home / "calendars"
+    own.mkdir(exist_ok=True)
+    shipped = (calendars.FOLDER / "morocco.toml").read_text()
+    (own / "morocco.toml").write_text(shipped.replace('from = "05-25"', 'from = "04-10"'))
+    wheat = farm.field("TRZAX")
+    farm.ground.registry.add_season("agent", wheat.id, "TRZAX", sown=date(2025, 11, 10))
+    told = one(farm.windows(wheat, calendars=own), "harvest_window")
+    assert (told.first_day, told.last_day) == (T, T + 6)
+    assert "rainy_plains" in told.source.text
+    before = [item.code for item in farm.windows(wheat)]
+    assert "harvest_window" not in before
+    season = farm.ground.registry.seasons(wheat.id)[0]
+    farm.ground.registry.correct("agent", season.id, {"harvested": "2026-04-18"})
+    codes = [item.code for item in farm.windows(wheat, calendars=own)]
+    assert "harvest_window" not in codes
+    (own / "morocco.toml").write_text("zone = 3")
+    with pytest.raises(KeeperError, match="morocco"):
+        farm.windows(wheat, calendars=own)
+    (own / "morocco.toml").unlink()
 
 
 def test_the_verbs_say_the_same_for_people_and_programs(farm: Farm) -> None:

@@ -19,8 +19,9 @@ from edge_app.languages import LANGS
 from edge_app.webassets import TRANSLATED
 
 _PLACEHOLDER = re.compile(r"%\(\w+\)s")
-# Wordings nobody is sure of stay empty: those of the trap and yield pages are all still to be told.
-_AMAZIGH_AT_LEAST = 0.78
+# Wordings nobody is sure of stay empty: those of the trap, yield and week pages and of the portal
+# are still to be told.  What was told once stays told, however many texts are added.
+_AMAZIGH_AT_LEAST = 204
 _FOR_STAFF = re.compile(
     r"(^|/)(access|agent|appliance|first|staff)/|person_export"
     r"|(bundle|health|review|sky|staff|uplink)_words|trust"
@@ -80,7 +81,7 @@ def test_amazigh_is_as_complete_for_farmers_as_it_was(extracted: Catalog) -> Non
     farmers = _for_farmers(extracted)
     told = [all(strings(m)) for m in messages(webassets.read_catalogue("zgh")) if m.id in farmers]
     print(f"zgh: {sum(told)} of {len(told)} texts for farmers")
-    assert sum(told) / len(told) >= _AMAZIGH_AT_LEAST
+    assert sum(told) >= _AMAZIGH_AT_LEAST
     assert "Which plant is sick?" in farmers
 
 

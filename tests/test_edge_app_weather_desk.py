@@ -9,7 +9,6 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from edge_app.home import open_ground
@@ -21,7 +20,7 @@ from field_data.events import Draft, Kind
 from field_data.geometry import outline
 from field_data.ids import new_id
 from field_data.types import Field, Instant, Trust
-from field_data.weather import DAY_FIGURES, DayWeather, Origin, StepWeather, Weather, WeatherPlace
+from field_data.weather import DayWeather, Origin, StepWeather, Weather, WeatherPlace
 from sat_ingest.weather.archive import ARCHIVE, WeatherArchive
 from tests.skies import square
 
@@ -112,52 +111,83 @@ def test_the_most_trusted_figure_of_a_day_counts(farm: Farm) -> None:
     assert told.issued_days_ago == 0
 
 
-def test_an_old_forecast_is_said_and_a_dead_one_is_not_used(farm: Farm) -> None:
-    assert DAY_FIGURES[:3] == ("tmin_c", "tmax_c", "rain_mm")
-    farm.archive.put(forecast(T - 12))
-    past = np.full((800, len(DAY_FIGURES)), np.nan)
-    past[:, :3] = 8.0, 20.0, 2.0
-    farm.archive.put_days(PLACE, Origin.REANALYSIS, T - 812, past)
-    states = []
-    for age in (3, 4, 7, 8):
-        told = farm.desk.of(farm.field, date.fromordinal(TODAY.toordinal() - 12 + age),
-                            past_days=0, ahead_days=1)  # fmt: skip
-        assert told.weather is not None
-        states.append((told.state, told.weather.days[0].rain_origin))
-    assert states == [
-        (State.FRESH, Origin.FORECAST),
-        (State.OLD, Origin.FORECAST),
-        (State.OLD, Origin.FORECAST),
-        (State.CLIMATOLOGY, Origin.CLIMATOLOGY),
-    ]
-    assert told.climatology_years >= 2
+@pytest.mark.parametrize(
+    ("issued", "state", "origin"),
+    [
+        (T, State.FRESH, Origin.FORECAST),
+        (T - 3, State.FRESH, Origin.FORECAST),
+        (T - 4, State.OLD, Origin.FORECAST),
+        (T - 7, State.OLD, Origin.FORECAST),
+        (T - 8, State.CLIMATOLOGY, Origin.NONE),
+        (T - 365, State.CLIMATOLOGY, Origin.NONE),
+    ],
+)
+def test_a_forecast_grows_old_and_is_then_left_alone(
+    farm: Farm, issued: int, state: State, origin: Origin
+) -> None:
+    farm.archive.put(forecast(issued, ahead=15))
+    told = farm.desk.of(farm.field, TODAY, past_days=3, ahead_days=3)
+    assert told.state is state
     assert told.weather is not None
-    assert told.weather.days[0].rain_mm == pytest.approx(2.0, abs=0.1)
+    assert told.weather.days[-1].origin is origin
+    assert told.weather.issued is None or state is not State.CLIMATOLOGY
 
 
-def test_only_what_was_known_on_the_day_is_looked_at(farm: Farm) -> None:
-    farm.archive.put(forecast(T - 2, rain=1.0))
+def test_what_is_usual_stands_in_and_says_so(farm: Farm) -> None:
+    for year in (2022, 2023, 2024, 2025):
+        first = day_of(date(year, 1, 1))
+        days = tuple(day(first + n, Origin.OBSERVED, 2.0, tmin_c=5.0) for n in range(365))
+        farm.archive.put(Weather(PLACE, days))
+    told = farm.desk.of(farm.field, TODAY, past_days=2, ahead_days=4)
+    assert told.state is State.CLIMATOLOGY
+    assert told.climatology_years >= 4
+    assert told.missing_rain_days == 2
+    assert told.weather is not None
+    ahead = told.weather.days[-1]
+    assert (ahead.origin, ahead.rain_origin) == (Origin.CLIMATOLOGY, Origin.CLIMATOLOGY)
+    assert ahead.tmin_c == pytest.approx(5.0, abs=0.2)
+    assert math.isnan(told.weather.days[0].rain_chance)
+
+
+def test_a_day_that_is_missing_is_bridged_and_a_week_is_not(farm: Farm) -> None:
+    days = [day(T - n, Origin.OBSERVED, 0.0, tmax_c=20.0 + n) for n in range(20, 0, -1)]
+    holes = {T - 15, *range(T - 10, T - 3)}
+    for each in days:
+        if each.day not in holes:
+            farm.archive.put(Weather(PLACE, (each,)))
+    told = farm.desk.of(farm.field, TODAY, past_days=20, ahead_days=0).weather
+    assert told is not None
+    one = told.on(T - 15)
+    assert one is not None
+    assert one.origin is Origin.BRIDGED
+    assert one.tmax_c == pytest.approx(35.0, abs=0.5)
+    middle = told.on(T - 7)
+    assert middle is not None
+    assert math.isnan(middle.tmax_c)
+    assert math.isnan(middle.rain_mm)
+
+
+def test_as_of_an_earlier_day_only_what_was_known_then_is_told(farm: Farm) -> None:
+    farm.archive.put(forecast(T - 6, rain=1.0))
     farm.archive.put(forecast(T, rain=7.0))
-    farm.archive.put(Weather(PLACE, (day(T - 1, Origin.OBSERVED, 30.0),)))
-    yesterday = date.fromordinal(TODAY.toordinal() - 1)
-    for as_of, rain in ((yesterday, 1.0), (TODAY, 7.0)):
-        told = farm.desk.of(farm.field, as_of, past_days=0, ahead_days=0)
-        assert told.weather is not None
-        assert told.weather.column("rain_mm") == (rain,)
+    farm.archive.put(Weather(PLACE, tuple(day(n, Origin.OBSERVED, 3.0) for n in range(T - 9, T))))
+    then = farm.desk.of(farm.field, date.fromordinal(TODAY.toordinal() - 5), past_days=2)
+    assert then.weather is not None
+    assert then.weather.column("rain_mm")[:4] == (3.0, 3.0, 1.0, 1.0)
+    assert then.issued_days_ago == 1
 
 
-def test_without_a_place_or_a_day_it_says_so(farm: Farm) -> None:
+def test_without_a_place_near_or_a_day_there_is_no_weather(farm: Farm, tmp_path: Path) -> None:
     assert farm.desk.of(farm.field, TODAY).state is State.NONE
-    far = WeatherPlace("N35.0W002.0", "", 35.0, -2.0, 100.0)
-    farm.archive.put(Weather(far, (day(T - 1, Origin.OBSERVED, 1.0),)))
+    far = WeatherPlace("far", "far", 30.0, -9.0, 100.0)
+    farm.archive.put(Weather(far, (day(T, Origin.OBSERVED, 0.0),)))
     assert farm.desk.of(farm.field, TODAY).state is State.NONE
-    assert farm.desk.of(farm.field, date(1970, 1, 2)).state is State.NO_DAY
-
-
-def test_the_revision_changes_with_the_archive_and_with_what_people_say(farm: Farm) -> None:
-    seen = {farm.desk.revision()}
-    farm.archive.put(forecast(T))
-    seen.add(farm.desk.revision())
-    farm.say({"day": TODAY.isoformat(), "rain": 1.0, "days": 1})
-    seen.add(farm.desk.revision())
-    assert len(seen) == 3
+    with open_ground(tmp_path / "home") as ground:
+        woken = WeatherDesk(
+            tmp_path / "home",
+            ground.registry,
+            ground.events,
+            now=lambda: Instant(9e4, Trust.UNKNOWN),
+        )
+        assert woken.of(farm.field, date(1970, 1, 2)).state is State.NO_DAY
+        woken.close()

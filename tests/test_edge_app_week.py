@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 
 import pytest
 
@@ -204,3 +206,15 @@ def test_water_given_is_compared_with_what_stood_that_day() -> None:
 
 def test_days_are_what_the_calendar_says() -> None:
     assert date(1970, 1, 1).toordinal() + DAY == date(2026, 3, 3).toordinal()
+
+
+def test_every_word_that_an_adviser_says_has_a_sentence_of_its_own() -> None:
+    """A topic's general words would turn "do not spray" into "spraying"."""
+    folder = Path(words.__file__).parents[1]
+    sources = [folder / f"{name}_items.py" for name in ("water", "risk", "window")]
+    text = "\n".join(p.read_text("utf-8") for p in [*sources, folder / "field_windows.py"])
+    topics = "water|scout|spray|sow|harvest|frost|heat|chergui|weather"
+    said = set(re.findall(rf'"((?:{topics})_[a-z_]+)"', text)) - {"weather_state"}
+    said |= set(re.findall(r"``(spray_not_[a-z]+)``", text))
+    assert len(said) > 20
+    assert said <= set(words.SAYINGS), said - set(words.SAYINGS)

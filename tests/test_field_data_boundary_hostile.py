@@ -70,7 +70,8 @@ DEEP_JSON = b'{"type":"Polygon","coordinates":' + b"[" * 100_000
         (b"SQLite format 3\0", "bad_geopackage"),
         (b"SQLite format 3\0" + b"\0" * 5000, "bad_geopackage"),
     ],
-    ids=lambda value: value if isinstance(value, str) else repr(value[:12]),
+    # Not of more bytes: a zip holds the second in which it was made.
+    ids=lambda value: value if isinstance(value, str) else repr(value[:4]),
 )
 def test_a_file_that_is_none_is_refused_by_name(data: bytes, code: str) -> None:
     assert code_of(data) == code

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -200,8 +201,11 @@ def test_without_steps_a_day_is_worked_out_and_said_to_be() -> None:
 
 def test_a_day_that_nobody_knows_has_no_risk_told() -> None:
     told = [day(JAN, 11.0, 16.0, 8.0), DayWeather(JAN + 1), day(JAN + 2, 11.0, 16.0, 8.0)]
+    without_rain = [replace(each, rain_mm=math.nan) for each in told]
     for model in MODELS.values():
         if model.rule is not None:
             found = risk_by_day(model.rule, air_of(told, []))
             assert found[1].level is Level.UNKNOWN, model.id
             assert found[1].basis is Basis.UNKNOWN
+            dry = risk_by_day(model.rule, air_of(without_rain, []))
+            assert {each.level for each in dry} == {Level.UNKNOWN}, model.id

@@ -50,9 +50,11 @@ SAYINGS: dict[str, Saying] = {
     "scout_stage": Saying(_mark("look at the plants, %(pest)s may begin"), "on"),
     "scout_risk": Saying(_mark("look under the leaves, the weather suits %(pest)s"), "on"),
     "scout_trap": Saying(_mark("look at the plants, the trap caught %(pest)s"), "on"),
+    "scout_trap_read": Saying(_mark("hang a trap, or read it and write the count down"), "on"),
     "spray_best": Saying(_mark("the best time if you must spray%(hours)s"), "on"),
     "spray_not_wind": Saying(_mark("do not spray, too much wind"), "on"),
     "spray_not_rain": Saying(_mark("do not spray, rain washes it off"), "on"),
+    "spray_not_damp": Saying(_mark("do not spray, the leaves are wet"), "on"),
     "spray_not_heat": Saying(_mark("do not spray, too hot"), "on"),
     "spray_not_inversion": Saying(_mark("do not spray, the still air carries it away"), "on"),
     "spray_unknown": Saying(_mark("we do not know the wind. Look before you spray")),
@@ -110,6 +112,8 @@ _PICTURES: dict[str, str] = {
     "scout_stage": "scout",
     "scout_risk": "scout",
     "scout_trap": "trap_tuta",
+    "scout_trap_read": "trap_tuta",
+    "spray_not_damp": "spray_not_rain",
 }
 _OF_TOPIC: dict[Topic, str] = {
     Topic.WATER: "water_unknown",

@@ -35,12 +35,14 @@ class Citation:
 
 @dataclass(frozen=True, slots=True)
 class Warmth:
-    """Thresholds in °C between which growth goes on, and the method of `degree_days.METHODS`."""
+    """Thresholds in °C between which growth goes on, and the method of `degree_days.METHODS`;
+    ``upper_source`` says where the upper one is from."""
 
     lower_c: float
     upper_c: float
     method: str
     source: str
+    upper_source: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +156,12 @@ class RiskModel:
     def card(self, crop: str) -> str:
         """The id of the advice card."""
         return f"{crop}.{self.pest}"
+
+    def checked(self) -> Seen:
+        """How far the numbers that decide were checked: the weakest of them."""
+        parts = [self.rule] if self.rule else [self.warmth, *self.stages]
+        found = [self.sources[part.source].seen for part in parts if part]
+        return max(found, key=list(Seen).index)
 
     def main_source(self) -> Citation:
         """Where the numbers that decide come from."""

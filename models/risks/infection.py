@@ -111,5 +111,5 @@ def _rain_event(rule: RainEvent, air: Air) -> Figures:
     share = np.zeros(len(fallen))
     for place in range(len(fallen)):
         window = fallen[max(0, place - rule.days + 1) : place + 1]
-        share[place] = window.sum() / rule.rain_mm if fallen[place] >= WET_RAIN_MM else 0.0
+        share[place] = 0.0 if fallen[place] < WET_RAIN_MM else window.sum() / rule.rain_mm
     return share, (air.rain >= WET_RAIN_MM).sum(axis=1) * STEP_H

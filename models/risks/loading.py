@@ -108,6 +108,7 @@ def _degree_days(table: Table) -> dict[str, Any]:
         part.number("upper_c", 15, 50),
         part.one_of("method", tuple(METHODS)),
         part.text("source"),
+        part.text("upper_source"),
     )
     part.end()
     if warmth.lower_c + 5 > warmth.upper_c:
@@ -231,6 +232,7 @@ def _all_used(table: Table, model: RiskModel) -> None:
     """Every number names a source that is there, and every source carries a number."""
     parts = [model.warmth, model.biofix, model.rule, *model.stages]
     named = {part.source for part in parts if part is not None} | set(model.other_sources)
+    named |= {model.warmth.upper_source} if model.warmth else set()
     missing, idle = named - set(model.sources), set(model.sources) - named
     if missing:
         raise table.bad(f"no source called {', '.join(sorted(missing))}")

@@ -56,7 +56,7 @@ def models_table(models: Sequence[RiskModel]) -> str:
         source = f"[{main.text}]({main.url})" if main.url else main.text
         by = model.reviewed_by if model.reviewed else "no"
         cells = (f"{model.name} `{model.id}`", ", ".join(model.crops), thresholds(model), source,
-                 _SEEN[main.seen], model.validity, by)  # fmt: skip
+                 _SEEN[model.checked()], model.validity, by)  # fmt: skip
         rows.append("| " + " | ".join(cell.replace("|", "/") for cell in cells) + " |")
     return "\n".join(rows)
 

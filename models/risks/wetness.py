@@ -2,7 +2,8 @@
 
 Out of a day: temperature is a cosine, coldest at 6 and warmest at 15 local time; the dew point is
 the day's, else the lowest temperature, two degrees less on a dry day (FAO Irrigation and Drainage
-Paper 56, chapter 3 and annex 6); rain falls at 1 mm an hour from midnight on (a choice of ours).
+Paper 56, chapter 3 and annex 6); rain falls at 1 mm an hour from midnight on (a choice of
+ours).  Where neither the dew point nor the rain is known nobody knows how humid it was.
 """
 
 from __future__ import annotations
@@ -62,12 +63,11 @@ def air_of(days: Sequence[DayWeather], steps: Sequence[StepWeather]) -> Air:
     basis = []
     for place, day in enumerate(days):
         if np.isfinite(temp[place]).all() and np.isfinite(rh[place]).all():
-            rain[place] = np.where(np.isfinite(rain[place]), rain[place], 0.0)
             basis.append(Basis.STEPS)
             continue
         before = days[place - 1] if place else day
         temp[place], rh[place], rain[place] = _of_day(day, before)
-        basis.append(Basis.DAILY if np.isfinite(temp[place]).all() else Basis.UNKNOWN)
+        basis.append(Basis.DAILY if np.isfinite(temp[place] + rh[place]).all() else Basis.UNKNOWN)
     return Air(first, temp, rh, rain, tuple(basis))
 
 
@@ -79,10 +79,10 @@ def _of_day(
     down = ((hours - _WARMEST_H) % 24) / (24 - _WARMEST_H + _COLDEST_H)
     turn = np.where((hours >= _COLDEST_H) & (hours <= _WARMEST_H), 1 - up, down)
     temp = day.tmin_c + (day.tmax_c - day.tmin_c) * (1 + np.cos(np.pi * turn)) / 2
-    fallen = 0.0 if math.isnan(day.rain_mm) else day.rain_mm
-    damp = fallen >= 1 or before.rain_mm >= 1
-    dew = day.dew_c if math.isfinite(day.dew_c) else day.tmin_c - (0 if damp else _ARID_C)
-    rain = np.clip(fallen - np.arange(STEPS_A_DAY) * STEP_H, 0, STEP_H)
+    damp = day.rain_mm >= 1 or before.rain_mm >= 1
+    guess = day.tmin_c - (0 if damp else _ARID_C) if math.isfinite(day.rain_mm) else math.nan
+    dew = day.dew_c if math.isfinite(day.dew_c) else guess
+    rain = np.clip(day.rain_mm - np.arange(STEPS_A_DAY) * STEP_H, 0, STEP_H)
     return temp, np.minimum(100 * vapour_kpa(dew) / vapour_kpa(temp), 100), rain
 
 

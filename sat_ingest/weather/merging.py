@@ -12,6 +12,7 @@ from sat_ingest.weather.quanta import Floats, day_from
 
 ORIGINS = tuple(Origin)
 RAIN = DAY_FIGURES.index("rain_mm")
+CHANCE = DAY_FIGURES.index("rain_chance")
 HEAT = [DAY_FIGURES.index("tmin_c"), DAY_FIGURES.index("tmax_c")]
 # What is bridged between the days around; rain is never drawn as a line.
 _SMOOTH = tuple(
