@@ -10,6 +10,7 @@
 # make test-histories  10,000 steps of two nodes and a hub on a line where anything happens
 # make test-powercut  1,200 power cuts and 200 full disks (root)
 # make bench-water  the water of 1,000 fields beside pyfao56
+# make bench-risks DATA=<folder>  dates of pests on real seasons, beside a calendar
 # make release [OUT=DIR] [KEY=FILE]  the USB folder from which a box is installed
 # make test-appliance  a box from nothing: install, cuts, uninstall (root)
 # make test-arm64  the same folder on arm64 by qemu, answers beside amd64's (root)
@@ -45,7 +46,7 @@ WEB_SOURCES := package.json package-lock.json edge_app/webassets.py \
 
 .PHONY: run test lint bench bench-models bench-store bench-sat bench-sync bench-tablet bench-yield demo-sync \
 	test-histories test-powercut web train-leaf train-trap train-yield fuzz sbom audit \
-	bench-water release usb-test test-appliance test-arm64 test-faults soak \
+	bench-water bench-risks release usb-test test-appliance test-arm64 test-faults soak \
 	test-memory test-day test-updates guide clean
 
 run: $(VENV)/.web
@@ -98,6 +99,9 @@ test-powercut: $(VENV)/.test
 
 bench-water: $(VENV)/.test
 	$(BIN)/python -m tests.bench.bench_water
+
+bench-risks: $(VENV)/.test
+	$(BIN)/python -m tests.bench.bench_risks $(DATA)
 
 OUT ?= .build/usb
 TEST_KEY := .build/test.key

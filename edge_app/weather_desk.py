@@ -131,11 +131,11 @@ class WeatherDesk:
         if as_of < _EARLIEST or self._clock_is_wrong(as_of):
             return FieldWeather(State.NO_DAY)
         archive = self._opened()
-        found = self._nearest(archive, field) if archive else None
+        today = day_of(as_of)
+        found = self._nearest(archive, field, today) if archive else None
         if archive is None or found is None:
             return FieldWeather(State.NONE)
         place, away = found
-        today = day_of(as_of)
         return self._told(archive, field, place, away, today, today - past_days, today + ahead_days)
 
     def _told(
@@ -180,19 +180,28 @@ class WeatherDesk:
         self._climates[key] = (revision, found)
         return found
 
-    def _nearest(self, archive: WeatherArchive, field: Field) -> tuple[WeatherPlace, float] | None:
-        """The nearest place and its distance in km, if it is near enough."""
+    def _nearest(
+        self, archive: WeatherArchive, field: Field, today: int
+    ) -> tuple[WeatherPlace, float] | None:
+        """The nearest place and its distance in km, if it is near enough.
+
+        One with a forecast goes before a nearer one without: a station tells no tomorrow.
+        """
         lon, lat = middle = centre(field.boundary)
         narrow = math.cos(math.radians(lat))
 
         def roughly(place: WeatherPlace) -> float:
             return math.hypot(place.lat - lat, (place.lon - lon) * narrow)
 
-        near = min(archive.places(), key=roughly, default=None)
-        if near is None:
-            return None
-        away = distance_m(middle, (near.lon, near.lat)) / 1000
-        return (near, away) if away <= self._settings.weather_max_km else None
+        near: list[tuple[WeatherPlace, float]] = []
+        for place in sorted(archive.places(), key=roughly):
+            away = distance_m(middle, (place.lon, place.lat)) / 1000
+            if away > self._settings.weather_max_km:
+                break
+            if _forecast_lives(archive, place.id, today):
+                return place, away
+            near.append((place, away))
+        return near[0] if near else None
 
     def _clock_is_wrong(self, as_of: date) -> bool:
         """Whether ``as_of`` is the today of a clock that woke up before this code was written."""
@@ -205,6 +214,12 @@ class WeatherDesk:
             if self._archive is None and (self._home / ARCHIVE).is_file():
                 self._archive = WeatherArchive(self._home / ARCHIVE)
             return self._archive
+
+
+def _forecast_lives(archive: WeatherArchive, place: str, today: int) -> bool:
+    kept = archive.forecasts(place, (today + 1) * DAY_S - 1, 1)
+    issued = kept[0].issued if kept else None
+    return issued is not None and today - issued.utc_s // DAY_S <= DEAD_DAYS
 
 
 def _days(

@@ -191,3 +191,19 @@ def test_without_a_place_near_or_a_day_there_is_no_weather(farm: Farm, tmp_path:
         )
         assert woken.of(farm.field, date(1970, 1, 2)).state is State.NO_DAY
         woken.close()
+
+
+def test_a_place_with_a_forecast_goes_before_a_nearer_station(farm: Farm) -> None:
+    station = WeatherPlace("station", "a station", 33.92, -5.55, 550.0)
+    farm.archive.put(Weather(station, (day(T - 1, Origin.OBSERVED, 9.0),)))
+    alone = farm.desk.of(farm.field, TODAY, past_days=1, ahead_days=1)
+    assert alone.weather is not None
+    assert alone.weather.place.id == "station"
+    farm.archive.put(forecast(T))
+    told = farm.desk.of(farm.field, TODAY, past_days=1, ahead_days=1)
+    assert told.state is State.FRESH
+    farm.archive.put(forecast(T))
+    later = date.fromordinal(TODAY.toordinal() + 20)
+    old = farm.desk.of(farm.field, later, past_days=1, ahead_days=1)
+    assert old.weather is not None
+    assert old.weather.place.id == "station"
