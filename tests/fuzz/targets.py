@@ -258,6 +258,39 @@ def _packs() -> list[bytes]:
     return [packed(season(count=2))]
 
 
+def _weather(data: bytes) -> object:
+    """What a frame holds: its checksum would stop every change of a whole pack."""
+    import zstandard
+
+    from sat_ingest.weather.packs import places_of
+
+    frame = zstandard.ZstdCompressor(level=1).compress(data)
+    return list(places_of(b"GHALLA-WEATHER-1" + frame))
+
+
+def _weathers() -> list[bytes]:
+    import zstandard
+
+    from sat_ingest.weather.packs import encode_pack
+    from tests.weather_service import week
+
+    whole = encode_pack([week(1)]).removeprefix(b"GHALLA-WEATHER-1")
+    return [zstandard.ZstdDecompressor().decompress(whole), b"\0"]
+
+
+def _station(data: bytes) -> object:
+    from sat_ingest.weather.stations import read_station
+
+    return read_station(data)
+
+
+def _stations() -> list[bytes]:
+    return [
+        b"date,tavg,tmin,tmax,prcp\n2001-01-01,9,4,14,\n2001-01-03,9,,14,0.0\n",
+        "fecha;tmin;tmax;prec\n2001-01-01;-1,5;10,2;Ip\n".encode("latin-1"),
+    ]
+
+
 def _tiff(data: bytes) -> object:
     from sat_ingest.tiff_head import read_head
 
@@ -352,6 +385,8 @@ TARGETS = {
         Target("json", _json, _json_seeds),
         Target("observation", _observation, _observations),
         Target("pack", _pack, _packs),
+        Target("weather", _weather, _weathers),
+        Target("station", _station, _stations, 0.5),
         Target("tiff", _tiff, _tiffs),
         Target("scene", _scene, _scenes, answers=_unusable()),
         Target("model", _model, _models, 0.5),
