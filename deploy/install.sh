@@ -159,8 +159,10 @@ SETTINGS
 # In one step each: a power cut leaves the old link or the new one.  The node runs "current", what
 # updates it runs "steady".
 use_release() {
-    # What the updater knows of other releases is past; the release is whole, so a cut here is none.
-    rm -f "$data/box/update/state.json" "$data/box/update/on-trial"
+    # The updater's state first, since the links follow it: it forgets trials, but not the newest
+    # bundle ever seen.  Without its word (a release whose programs do not run) it begins anew.
+    "$code/releases/$name/venv/bin/ghalla" box update adopt "$1" >/dev/null ||
+        rm -f "$data/box/update/state.json" "$data/box/update/on-trial"
     for link in current steady; do
         rm -f "$code/$link.new"
         ln -s "releases/$1" "$code/$link.new"

@@ -116,6 +116,23 @@ def back(root: Path, as_json: bool) -> None:
 @update.command()
 @ROOT
 @JSON
+@click.argument("version")
+def adopt(root: Path, as_json: bool, version: str) -> None:
+    """Use the release VERSION that the installer put there; what the installer does (root)."""
+
+    def action() -> None:
+        from edge_app.appliance.layout import Layout
+        from edge_app.appliance.releases import ReleaseStore
+
+        state = ReleaseStore(Layout(root)).adopt(version)
+        _say(asdict(state), as_json, f"{state.active} is in use")
+
+    guarded(as_json, action)
+
+
+@update.command()
+@ROOT
+@JSON
 @click.argument("roots", type=_FILE)
 def trust(root: Path, as_json: bool, roots: Path) -> None:
     """Believe the publishers of software that ROOTS names, from the first root on (root)."""

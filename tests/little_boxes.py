@@ -55,20 +55,21 @@ class LittleBox:
 
     def make(self, version: str = "0.1.0") -> LittleBox:
         """As the installer leaves it."""
-        folder = self.layout.release(version)
-        for each in (folder / "venv/bin", self.layout.home, self.layout.requests, self.layout.etc):
+        for each in (self.layout.home, self.layout.requests, self.layout.etc):
             each.mkdir(parents=True)
-        self._describe(folder, version, "good")
+        self.put(version)
         self.layout.current.symlink_to(Path("releases") / version)
         trust_first(self.layout.etc, signed_root())
         self.boot()
         return self
 
-    @staticmethod
-    def _describe(folder: Path, version: str, word: str) -> None:
+    def put(self, version: str) -> None:
+        """A release that works, in its folder; nothing leads there."""
+        folder = self.layout.release(version)
+        (folder / "venv/bin").mkdir(parents=True)
         said = {"version": version, "python": python_here(), "arch": platform.machine()}
         (folder / "release.json").write_text(json.dumps(said))
-        (folder / "venv/bin/word").write_text(word)
+        (folder / "venv/bin/word").write_text("good")
 
     # --- the publisher ------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
+from click.testing import CliRunner
 
 from edge_app.appliance import releases as steps
 from edge_app.appliance.layout import Layout
@@ -19,6 +20,7 @@ from edge_app.appliance.requests import layout_of, take_request
 from edge_app.appliance.software import HANDED, SOFTWARE, settle_software
 from edge_app.appliance.updating import Updater
 from edge_app.bundles_node import NodeBundles
+from edge_app.cli import main
 from edge_app.node import init_home
 from field_data.errors import GhallaError, KeeperError, PublisherError
 from field_data.files import HomeLock
@@ -297,3 +299,28 @@ def test_the_installers_link_is_taken_over(box: LittleBox) -> None:
     assert box.running == "1.1.0", "the node starts all the same"
     state.unlink()
     assert ReleaseStore(box.layout).settle().active == "1.1.0"
+
+
+def test_what_the_installer_brings_is_used_and_an_old_bundle_stays_old(box: LittleBox) -> None:
+    box.hand(box.bundle(5))
+    assert box.update().code == "updated"
+    box.put("0.2.0")
+    adopt = ["box", "update", "adopt", "--root", str(box.root), "--json"]
+    assert CliRunner().invoke(main, [*adopt, "0.2.0"]).exit_code == 0
+    box.boot()
+    assert (box.running, box.versions) == ("0.2.0", {"current": "0.2.0", "steady": "0.2.0"})
+    state = ReleaseStore(box.layout).read()
+    assert (state.seen, state.previous, state.trial) == (5, "", False)
+    box.hand(box.bundle(4))
+    assert box.update().code == "bundle_old"
+    for wrong in ("7.7.7", "../0.2.0"):
+        assert CliRunner().invoke(main, [*adopt, wrong]).exit_code != 0
+    assert ReleaseStore(box.layout).read() == state
+
+
+def test_a_damaged_state_is_mended_by_installing_again(box: LittleBox) -> None:
+    box.hand(box.bundle(1))
+    box.update()
+    (box.layout.box / "update/state.json").write_bytes(b"{}")
+    assert ReleaseStore(box.layout).adopt("1.1.0").active == "1.1.0"
+    assert box.update().code == "nothing_to_do"

@@ -137,6 +137,13 @@ def rolled_back(state: Releases) -> Releases:
     return replace(state, active=state.previous, previous="", trial=False, starts=0)
 
 
+def adopted(state: Releases, version: str) -> Releases:
+    """Somebody with the box in hand installed ``version``; what was ever seen and refused stays."""
+    refused = {each: why for each, why in state.refused.items() if each != version}
+    came = {"seen": state.seen, "newest": state.newest, "digest": state.digest}
+    return Releases(active=version, refused=refused, **came)  # type: ignore[arg-type]
+
+
 def is_version(text: str) -> bool:
     """Whether a release can be called so; ask before using one in a path."""
     return _VERSION.fullmatch(text) is not None
@@ -175,6 +182,23 @@ class ReleaseStore:
                 write_atomic(self.folder / _STATE, _to_json(after))
             self._follow(after)
             return after
+
+    def adopt(self, version: str) -> Releases:
+        """Use a release that the installer has put there whole, without a trial.
+
+        A damaged state is begun anew: that is the way out of ``update_state_damaged``.
+
+        Raises:
+            KeeperError: ``release_missing``: there is no release of that name; nothing changes.
+        """
+        folder = self.layout.release(version)
+        if not is_version(version) or not folder.is_dir():
+            raise KeeperError("release_missing", f"{folder} is missing")
+        try:
+            self.read()
+        except KeeperError:
+            (self.folder / _STATE).unlink()
+        return self.change(lambda state: adopted(state, version))
 
     def settle(self) -> Releases:
         """After a power cut: the links are as the state says, half things are gone."""
