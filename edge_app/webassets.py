@@ -246,8 +246,14 @@ def _po(lang: str, app: Path = APP) -> Path:
 
 
 def _replace(file: Path, data: bytes) -> None:
-    """Write all or nothing, so that a running node never reads half a file."""
-    new = file.with_name(file.name + ".new")
+    """Write all or nothing, so that a running node never reads half a file.
+
+    What would not change stays untouched: the tablets' app takes a newer file for a new version.
+    Two builds at once (tests in two processes) have a new file each.
+    """
+    if file.is_file() and file.read_bytes() == data:
+        return
+    new = file.with_name(f"{file.name}.{os.getpid()}.new")
     new.write_bytes(data)
     os.replace(new, file)  # noqa: PTH105
 

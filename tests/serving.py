@@ -24,9 +24,12 @@ def listening(app: Flask) -> Iterator[str]:
     server = create_server(app, host="127.0.0.1", port=0, threads=4)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    yield f"http://127.0.0.1:{server.effective_port}"
-    server.close()
-    thread.join(5)
+    try:
+        yield f"http://127.0.0.1:{server.effective_port}"
+    finally:
+        # In its own thread: closed from here, its loop would poll a socket that is gone.
+        server.trigger.pull_trigger(server.close)
+        thread.join(5)
 
 
 class ServedNode:

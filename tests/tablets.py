@@ -115,7 +115,7 @@ class Tablet:
         if token:
             self.let_in(token)
         self.page: Page = self.context.pages[0]
-        self.page.set_default_timeout(15_000)
+        self.page.set_default_timeout(60_000)
         self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
 
     def let_in(self, token: str) -> None:

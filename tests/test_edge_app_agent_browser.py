@@ -242,6 +242,8 @@ def test_a_field_is_drawn_by_tapping_or_by_walking_round_it(tablet: Tablet, staf
             else:
                 page.mouse.click(box["x"] + dx * box["width"], box["y"] + dy * box["height"])
         assert "ha" in page.inner_text(".area")
+        while len(with_db(page, "return (await db.meta('drawing')).points")) < 4:
+            page.wait_for_timeout(50)
         page.reload()  # as after a flat battery
         page.wait_for_selector(".area:has-text('ha')")
         page.fill("#field-name", name)

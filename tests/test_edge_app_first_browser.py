@@ -42,7 +42,7 @@ def box(tmp_path: Path) -> Iterator[Staff]:
 
 def test_a_keeper_sets_a_box_up_on_a_phone_without_scripts(browser: Browser, box: Staff) -> None:
     phone = browser.new_context(viewport=PHONE, java_script_enabled=False).new_page()
-    phone.set_default_timeout(20_000)
+    phone.set_default_timeout(60_000)
     with listening(box.app) as address:
         phone.goto(address)
         phone.get_by_role("button", name="Français").click()

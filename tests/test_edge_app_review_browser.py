@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
-from waitress.server import create_server
 
 from edge_app import webassets
 from edge_app.access.guard import COOKIE
@@ -23,6 +21,7 @@ from tests.browsers import PHONE, TABLET
 from tests.builders import leaf_jpeg
 from tests.people import Staff
 from tests.reviewing import keep, plant
+from tests.serving import listening
 from tests.test_edge_app_web_browser import _MEASURE, AXE
 
 pytestmark = pytest.mark.browser
@@ -94,12 +93,8 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
 @pytest.fixture(scope="module")
 def address(desk: Desk) -> Iterator[str]:
     assert webassets.build_fonts(), "run npm ci first"
-    server = create_server(desk.staff.app, host="127.0.0.1", port=0, threads=4)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.effective_port}"
-    server.close()
-    thread.join(5)
+    with listening(desk.staff.app) as address:
+        yield address
 
 
 def entered(desk: Desk, browser: Browser, address: str, **options: object) -> BrowserContext:

@@ -41,7 +41,7 @@ def address(staff: Staff) -> Iterator[str]:
 
 def device(browser: Browser, lang: str = "en") -> Page:
     page = browser.new_context(viewport=PHONE, locale=lang).new_page()
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(60_000)
     return page
 
 
@@ -142,7 +142,7 @@ def test_every_page_fits_and_leaves_axe_nothing_to_say(
         context.add_init_script(path=AXE)
         context.add_cookies([{"name": "ghalla_session", "value": token, "url": address}])
         page = context.new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(60_000)
         for name, path in {**paths, "code": "staff/pair"}.items():
             opened(page, address, lang, path)
             if name == "code":

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import sync_playwright
-from waitress.server import create_server
 
 from edge_app import bundle_words, webassets
 from edge_app.access.guard import COOKIE
@@ -24,6 +22,7 @@ from sync.roots import KINDS
 from tests.browsers import CHROMIUM, FLAGS, PHONE
 from tests.bundling import STRANGER, bundle, trusting
 from tests.people import Staff
+from tests.serving import listening
 
 AXE = Path(__file__).parents[1] / "node_modules" / "axe-core" / "axe.min.js"
 SCREENS = os.environ.get("GHALLA_SCREENS")
@@ -101,27 +100,19 @@ def test_axe_finds_nothing_and_nothing_scrolls_sideways(staff: Staff, tmp_path: 
     assert webassets.build_fonts(), "run npm ci first"
     arrived(staff, tmp_path)
     token = staff.ground.gate.open_session(staff.person(Role.KEEPER), "test")
-    server = create_server(staff.app, host="127.0.0.1", port=0, threads=4)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    address = f"http://127.0.0.1:{server.effective_port}"
-    try:
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-            context = browser.new_context(viewport=PHONE)
-            context.add_cookies([{"name": COOKIE, "value": token, "url": address}])
-            page = context.new_page()
-            for lang in LANGS:
-                page.goto(f"{address}/{lang}/staff/bundles")
-                page.evaluate(AXE.read_text(encoding="utf-8"))
-                found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
-                assert found["violations"] == [], lang
-                page.set_viewport_size({"width": 360, "height": 740})
-                wide = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
-                assert not page.evaluate(wide), lang
-                if SCREENS:
-                    page.screenshot(path=f"{SCREENS}/bundles-{lang}.png", full_page=True)
-            browser.close()
-    finally:
-        server.close()
-        thread.join(5)
+    with listening(staff.app) as address, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        context = browser.new_context(viewport=PHONE)
+        context.add_cookies([{"name": COOKIE, "value": token, "url": address}])
+        page = context.new_page()
+        for lang in LANGS:
+            page.goto(f"{address}/{lang}/staff/bundles")
+            page.evaluate(AXE.read_text(encoding="utf-8"))
+            found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+            assert found["violations"] == [], lang
+            page.set_viewport_size({"width": 360, "height": 740})
+            wide = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
+            assert not page.evaluate(wide), lang
+            if SCREENS:
+                page.screenshot(path=f"{SCREENS}/bundles-{lang}.png", full_page=True)
+        browser.close()

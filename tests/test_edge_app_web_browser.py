@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import re
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,6 @@ from playwright.sync_api import (
     FilePayload,
     Page,
 )
-from waitress.server import create_server
 
 from edge_app import pictures, webassets
 from edge_app.advice import load_advice
@@ -29,6 +27,7 @@ from edge_app.web import create_app
 from field_data.errors import BusyError
 from tests.browsers import PHONE, TABLET
 from tests.fakes import FakeNode, one_of_each, verdict
+from tests.serving import listening
 
 pytestmark = pytest.mark.browser
 
@@ -52,12 +51,8 @@ def node() -> FakeNode:
 def address(node: FakeNode) -> Iterator[str]:
     webassets.compile_catalogues()
     assert webassets.build_fonts(), "run npm ci first"
-    server = create_server(create_app(node, load_advice()), host="127.0.0.1", port=0, threads=4)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.effective_port}"
-    server.close()
-    thread.join(5)
+    with listening(create_app(node, load_advice())) as address:
+        yield address
 
 
 class Watched:
@@ -67,7 +62,7 @@ class Watched:
         self.address = address
         self.wrong: list[str] = []
         self.page = context.new_page()
-        self.page.set_default_timeout(15_000)
+        self.page.set_default_timeout(60_000)
         self.page.on("console", lambda message: self.wrong.append(message.text))
         self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
         self.page.on("request", lambda request: self._watch(request.url))

@@ -70,7 +70,7 @@ def test_ground_truth_from_an_empty_box_to_an_erased_person(
     agent = agent_of(home)
     address = f"http://127.0.0.1:{port}"
     keeper = browser.new_context(viewport=PHONE, locale="fr", accept_downloads=True).new_page()
-    keeper.set_default_timeout(15_000)
+    keeper.set_default_timeout(60_000)
 
     with ServedNode(home, port) as node, Tablet(playwright, profile, address) as tablet:
         become_keeper(keeper, node.setup[0])

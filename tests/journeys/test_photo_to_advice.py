@@ -30,7 +30,7 @@ def test_from_home_to_advice_and_a_killed_node(
         path.write_bytes(leaf_jpeg(1600, 1200, seed=seed))
     context = browser.new_context(viewport=PHONE, java_script_enabled=scripts, locale=lang)
     page = context.new_page()
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(60_000)
     with ServedNode(tmp_path / "home") as node:
         page.goto(node.address)
         assert page.url.endswith(f"/{lang}/")
