@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import logging
 import shutil
 import signal
@@ -17,7 +16,7 @@ from typing import Any
 import waitress
 from flask import Flask
 
-from edge_app import https
+from edge_app import heap, https
 from edge_app.advice import Advice
 from edge_app.appliance.supervisor import answers, supervised
 from edge_app.bundles_node import begin_bundles
@@ -38,7 +37,6 @@ _CONNECTIONS = 200
 _IN_MEMORY_BYTES = 1024 * 1024
 _READ_BYTES = 256 * 1024
 # Of malloc.h.
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -68,22 +66,6 @@ def _server(app: Flask, node: FarmNode, listening: Sequence[socket.socket]) -> A
         recv_bytes=_READ_BYTES,
         ident=None,
     )
-
-
-def _tame_malloc() -> None:
-    """Make glibc give memory back: one heap instead of one a thread, large blocks by themselves.
-
-    Without it forty threads that each once held a photo keep some 150 MiB between them.  An
-    ordinary photo and its pixels stay below "large": mapping them anew for every diagnosis costs
-    two thousand page faults, 3 ms.
-    """
-    try:
-        libc = ctypes.CDLL(None)
-        libc.mallopt(_M_ARENA_MAX, 1)
-        libc.mallopt(_M_MMAP_THRESHOLD, 6 * 1024 * 1024)
-        libc.mallopt(_M_TRIM_THRESHOLD, 8 * 1024 * 1024)
-    except (OSError, AttributeError):  # another C library: nothing to tame
-        return
 
 
 @contextmanager
@@ -121,7 +103,7 @@ def serve(
     Raises:
         KeeperError: ``home_in_use``, ``port_in_use``, ``bad_settings`` or the store's own.
     """
-    _tame_malloc()
+    heap.tame()
     # A full queue is ordinary and answered; waitress would log every request that waits for it.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     with ExitStack() as opened:
@@ -145,7 +127,14 @@ def serve(
         opened.callback(server.close)
         stopping = threading.Event()
         signal.signal(signal.SIGTERM, lambda _signal, _frame: stopping.set())
-        opened.enter_context(watching(live.look))
+
+        def look() -> None:
+            if node.turnstile.inside == 0:
+                heap.give_back()
+            live.look()
+
+        opened.enter_context(watching(look))
+        heap.give_back()  # what the start needed for a while: 25 MiB
         ready(node, reached)
         name = listening.getsockname()
         opened.enter_context(supervised(lambda limit_s: answers(name[0], name[1], limit_s)))
