@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge_app.cli_box import ROOT, box
-from edge_app.cli_common import HOME, JSON, guarded
+from edge_app.cli_common import HOME, JSON, guarded, say
 from field_data.errors import KeeperError, PersonError
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ def setup(home: Path, passphrase_file: Any, recipient: tuple[str, ...], as_json:
         set_passphrase(home, words, [public_line(each) for each in recipient])
         key = kept_key(home)
         said = {"set": key.set if key else "", "holders": len(recipient)}
-        _say(said, as_json, "Note the passphrase on paper: without it no backup opens.")
+        say(said, as_json, "Note the passphrase on paper: without it no backup opens.")
 
     guarded(as_json, action)
 
@@ -68,7 +67,7 @@ def holder(out: Path, as_json: bool) -> None:
         from edge_app.appliance.backup_keys import new_holder
 
         line = new_holder(out)
-        _say({"secret": str(out), "public": line}, as_json, line)
+        say({"secret": str(out), "public": line}, as_json, line)
 
     guarded(as_json, action)
 
@@ -87,7 +86,7 @@ def create(home: Path, stick: Path | None, keep: int, as_json: bool) -> None:
             made = backups.create(keep)
         text = (f"Backup {made.number}: {made.files} files, {made.read // _MB} MB; "
                 f"{made.bytes // _MB} MB written, {made.repaired} pieces mended")  # fmt: skip
-        _say(asdict(made), as_json, text)
+        say(asdict(made), as_json, text)
 
     guarded(as_json, action)
 
@@ -105,7 +104,7 @@ def list_(home: Path, stick: Path | None, passphrase_file: Any, as_json: bool) -
             listed = backups.all()
         said = [_told(each) for each in listed]
         lines = [f"{t['number']:6}  {t['at']}  {t['files']} files, {t['mb']} MB" for t in said]
-        _say({"backups": said}, as_json, "\n".join(lines) or "No backup is there.")
+        say({"backups": said}, as_json, "\n".join(lines) or "No backup is there.")
 
     guarded(as_json, action)
 
@@ -127,8 +126,8 @@ def verify(
             wrong = backups.verify(chosen)
         if wrong:
             raise KeeperError("backup_damaged", f"{len(wrong)} pieces are damaged: {wrong[:3]}")
-        _say(_told(chosen), as_json, f"Backup {chosen.number} is whole: {len(chosen.objects)} "
-                                     f"pieces, {chosen.bytes // _MB} MB")  # fmt: skip
+        say(_told(chosen), as_json, f"Backup {chosen.number} is whole: {len(chosen.objects)} "
+                                    f"pieces, {chosen.bytes // _MB} MB")  # fmt: skip
 
     guarded(as_json, action)
 
@@ -161,8 +160,8 @@ def restore(
             aside = put_back(found, home.absolute(), replace=replace, say=_bar(found.backup.bytes))
         give_to_node(home)
         said = {**_told(found.backup), "aside": str(aside or "")}
-        _say(said, as_json, f"{home}: node {found.backup.node} of {said['at']} is back; start it. "
-                            "It goes on in a new epoch.")  # fmt: skip
+        say(said, as_json, f"{home}: node {found.backup.node} of {said['at']} is back; start it. "
+                           "It goes on in a new epoch.")  # fmt: skip
 
     guarded(as_json, action)
 
@@ -178,7 +177,7 @@ def run(root: Path, as_json: bool) -> None:
         from edge_app.appliance.saving import save
 
         said = save(Layout(root))
-        _say(said, as_json, f"{said['code'] or 'saved'} {said.get('reason', '')}".rstrip())
+        say(said, as_json, f"{said['code'] or 'saved'} {said.get('reason', '')}".rstrip())
 
     guarded(as_json, action)
 
@@ -255,7 +254,3 @@ def _bar(total: int) -> Callable[[int], None]:
     shown = tqdm(total=total, unit="B", unit_scale=True, delay=2, disable=not sys.stderr.isatty(),
                  file=sys.stderr)  # fmt: skip
     return lambda more: (shown.update(more), None)[1]
-
-
-def _say(said: dict[str, Any], as_json: bool, text: str) -> None:
-    click.echo(json.dumps(said, ensure_ascii=False) if as_json else text)

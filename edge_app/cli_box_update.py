@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import click
 
 from edge_app.cli_box import ROOT, box
-from edge_app.cli_common import JSON, guarded
+from edge_app.cli_common import JSON, guarded, say
 from field_data.errors import KeeperError, PersonError
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -35,8 +34,8 @@ def run(root: Path, as_json: bool) -> None:
 
         layout = Layout(root)
         outcome = Updater(layout, Box(layout)).run()
-        _say(asdict(outcome), as_json, f"{outcome.code or 'ready'} {outcome.version} "
-                                       f"{outcome.reason}".rstrip())  # fmt: skip
+        say(asdict(outcome), as_json, f"{outcome.code or 'ready'} {outcome.version} "
+                                      f"{outcome.reason}".rstrip())  # fmt: skip
 
     guarded(as_json, action)
 
@@ -60,7 +59,7 @@ def status(root: Path, as_json: bool) -> None:
         lines += [f"waits for a quiet moment: {state.candidate}"] if state.candidate else []
         lines += [f"refused: {v}: {w.code}: {w.reason}" for v, w in state.refused.items()]
         lines += [f"last: {last.get('code')} {last.get('version')}"] if last else []
-        _say(said, as_json, "\n".join(lines))
+        say(said, as_json, "\n".join(lines))
 
     guarded(as_json, action)
 
@@ -86,7 +85,7 @@ def take(root: Path, as_json: bool, bundle: Path) -> None:
         except FileNotFoundError as error:
             raise PersonError("no_such_file", f"cannot read {bundle}") from error
         ask(layout, REQUEST, verb="install")
-        _say({"asked": str(bundle)}, as_json, f"{bundle}: handed to the updater")
+        say({"asked": str(bundle)}, as_json, f"{bundle}: handed to the updater")
 
     guarded(as_json, action)
 
@@ -108,7 +107,7 @@ def back(root: Path, as_json: bool) -> None:
         if not before:
             raise PersonError("nothing_to_roll_back", "there is no release before this one")
         ask(layout, REQUEST, verb="back")
-        _say({"asked": before}, as_json, f"{before} was asked for")
+        say({"asked": before}, as_json, f"{before} was asked for")
 
     guarded(as_json, action)
 
@@ -125,7 +124,7 @@ def adopt(root: Path, as_json: bool, version: str) -> None:
         from edge_app.appliance.releases import ReleaseStore
 
         state = ReleaseStore(Layout(root)).adopt(version)
-        _say(asdict(state), as_json, f"{state.active} is in use")
+        say(asdict(state), as_json, f"{state.active} is in use")
 
     guarded(as_json, action)
 
@@ -148,7 +147,7 @@ def trust(root: Path, as_json: bool, roots: Path) -> None:
             update_root(etc, chain)
         now = root_of(etc)
         version = now.root.version if now else 0
-        _say({"root": version}, as_json, f"root {version} is believed by this box")
+        say({"root": version}, as_json, f"root {version} is believed by this box")
 
     guarded(as_json, action)
 
@@ -172,8 +171,8 @@ def pack(
         made = pack_release(wheels, out, version, python, arch, number)
         said = {"file": str(out), "name": made.name, "version": made.version,
                 "bytes": out.stat().st_size}  # fmt: skip
-        _say(said, as_json, f"{out}: software/{made.name} {made.version}, {said['bytes']} bytes; "
-                            "not signed")  # fmt: skip
+        say(said, as_json, f"{out}: software/{made.name} {made.version}, {said['bytes']} bytes; "
+                           "not signed")  # fmt: skip
 
     guarded(as_json, action)
 
@@ -182,7 +181,3 @@ def _box(layout: Any) -> Any:
     if not layout.requests.is_dir():
         raise KeeperError("no_box", f"no box is installed under {layout.root}")
     return layout
-
-
-def _say(said: dict[str, Any], as_json: bool, text: str) -> None:
-    click.echo(json.dumps(said, ensure_ascii=False) if as_json else text)

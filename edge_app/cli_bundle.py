@@ -12,7 +12,7 @@ import click
 
 from edge_app.cli_bundle_hub import publish, rollout
 from edge_app.cli_bundle_roots import roots
-from edge_app.cli_common import EXIT, HOME, JSON, guarded
+from edge_app.cli_common import EXIT, HOME, JSON, guarded, say
 from field_data.errors import GhallaError, PublisherError
 
 if TYPE_CHECKING:
@@ -73,8 +73,8 @@ def build(
         manifest = make(out, files_in(source), kind, name, number, made, **words)
         said = {"file": str(out), "kind": kind, "name": name, "version": manifest.version,
                 "files": len(manifest.files), "bytes": out.stat().st_size}  # fmt: skip
-        _say(said, as_json, f"{out}: {kind}/{name} {manifest.version}, {said['bytes']} bytes, "
-                            f"{said['files']} files; not signed")  # fmt: skip
+        say(said, as_json, f"{out}: {kind}/{name} {manifest.version}, {said['bytes']} bytes, "
+                           f"{said['files']} files; not signed")  # fmt: skip
 
     guarded(as_json, action)
 
@@ -104,7 +104,7 @@ def sign(key: Path, as_json: bool, file: Path) -> None:
 
             sign_file(file, secret)
         said = {"file": str(file), "key": secret.public.id}
-        _say(said, as_json, f"{file}: signed by key {secret.public.id}")
+        say(said, as_json, f"{file}: signed by key {secret.public.id}")
 
     guarded(as_json, action)
 
@@ -159,12 +159,12 @@ def _say_taken(path: Path, what: Taken | GhallaError, as_json: bool) -> None:
     said: dict[str, Any] = {"file": str(path)}
     if isinstance(what, GhallaError):
         said |= {"error": what.code, "message": str(what)}
-        _say(said, as_json, f"{path}: refused: {what.code}: {what}")
+        say(said, as_json, f"{path}: refused: {what.code}: {what}")
         return
     said |= {"kind": what.kind, "name": what.name, "version": what.version}
     said["already"] = what.already
     done = "in use already" if what.already else "in use now, on trial"
-    _say(said, as_json, f"{what.kind}/{what.name} {what.version}: {done}")
+    say(said, as_json, f"{what.kind}/{what.name} {what.version}: {done}")
 
 
 @bundle.command()
@@ -181,7 +181,7 @@ def status(home: Path, as_json: bool) -> None:
         bundles = bundles_of(home)
         said = bundles.status()
         said["reports"] = [asdict(report) for report in bundles.reports.all()]
-        _say(said, as_json, "\n".join(_status_lines(said)))
+        say(said, as_json, "\n".join(_status_lines(said)))
 
     guarded(as_json, action)
 
@@ -213,7 +213,7 @@ def rollback(home: Path, as_json: bool, kind: str, name: str) -> None:
 
         slot = bundles_of(home).roll_back(kind, name)
         said = {"kind": kind, "name": name, "version": slot.active}
-        _say(said, as_json, f"{kind}/{name}: {slot.active or 'what came with the software'} again")
+        say(said, as_json, f"{kind}/{name}: {slot.active or 'what came with the software'} again")
 
     guarded(as_json, action)
 
@@ -230,13 +230,9 @@ def show(as_json: bool, file: Path) -> None:
         with open_bundle(file) as opened:
             signed = opened.signed
         said = json.loads(signed.text) | {"key": signed.key, "bundle": signed.id}
-        _say(said, as_json, json.dumps(said, indent=1, ensure_ascii=False))
+        say(said, as_json, json.dumps(said, indent=1, ensure_ascii=False))
 
     guarded(as_json, action)
-
-
-def _say(said: dict[str, Any], as_json: bool, text: str) -> None:
-    click.echo(json.dumps(said, ensure_ascii=False) if as_json else text)
 
 
 def check_package(home: Path, file: Path, unsigned: bool, opened: IO[bytes]) -> None:

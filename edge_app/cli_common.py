@@ -45,6 +45,11 @@ def guarded(as_json: bool, action: Callable[[], None]) -> None:
         _fail(KeeperError("home_unusable", f"cannot use that folder: {error}"), as_json)
 
 
+def say(said: dict[str, Any], as_json: bool, text: str) -> None:
+    """What came of it: for programs, or as a text for people."""
+    click.echo(json.dumps(said, ensure_ascii=False) if as_json else text)
+
+
 def progress(things: Sequence[Any], unit: str = "plant") -> Any:
     """The things, with a bar for people who watch once it takes longer than two seconds."""
     from tqdm import tqdm

@@ -23,6 +23,7 @@ from typing import IO, Any
 from edge_app.appliance.backup_keys import BackupKey, closed, derived, kept_key, opened
 from edge_app.appliance.backup_list import MOST_BYTES, Backup, Saved, read_list, write_list
 from edge_app.appliance.backup_stick import Stick
+from edge_app.appliance.outcomes import read_outcome_file
 from edge_app.health import store_of
 from field_data.clock import now
 from field_data.errors import GhallaError, KeeperError
@@ -249,11 +250,7 @@ class Backups:
 
 def last_backup(home: Path) -> dict[str, Any]:
     """What the last backup came to; ``code`` is "" where it went well; empty before the first."""
-    try:
-        said = json.loads((home / "backup" / "last.json").read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return said if isinstance(said, dict) else {}
+    return read_outcome_file(home / "backup" / "last.json")
 
 
 class _Writing:

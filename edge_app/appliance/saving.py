@@ -12,6 +12,7 @@ from typing import Any
 
 from edge_app.appliance.identity import as_node, environ_for_node
 from edge_app.appliance.layout import Layout
+from edge_app.appliance.outcomes import read_outcome_file
 from edge_app.appliance.requests import take_request
 from edge_app.appliance.sticks import plugged_in
 from field_data.clock import now
@@ -61,8 +62,4 @@ def _as_node(layout: Layout, stick: Path) -> dict[str, Any]:
 
 def last_save(layout: Layout) -> dict[str, Any]:
     """What the last run came to; empty before the first."""
-    try:
-        said = json.loads((layout.box / "backup" / "last.json").read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return said if isinstance(said, dict) else {}
+    return read_outcome_file(layout.box / "backup" / "last.json")

@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge_app.appliance.layout import Layout
+from edge_app.appliance.outcomes import read_outcome_file
 from edge_app.appliance.releases import Releases, ReleaseStore, is_version
 from edge_app.appliance.requests import ask, box_of, layout_of, waits
 from field_data.errors import GhallaError, PersonError, PublisherError
@@ -220,8 +221,4 @@ def _settle(bundles: NodeBundles, layout: Layout, state: Releases, name: str, sl
 def read_outcome(layout: Layout) -> dict[str, Any]:
     """What the updater did last: ``code``, ``reason``, ``bundle``, ``version``, ``at_s``,
     ``final`` (it will not try that bundle again); empty before the first time."""
-    try:
-        said = json.loads((layout.box / "update" / "last.json").read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return said if isinstance(said, dict) else {}
+    return read_outcome_file(layout.box / "update" / "last.json")
